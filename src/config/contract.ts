@@ -1,0 +1,124 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import type { Contract } from '../domain/contract.ts';
+import { parseDurationMs } from '../domain/duration.ts';
+import { messageOf, usageError } from '../domain/errors.ts';
+
+const duration = z.string().transform((text, context) => {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined) return ms;
+  context.addIssue({
+    code: 'custom',
+    message: `${JSON.stringify(text)} is not a duration such as 250ms, 3s or 10m`,
+  });
+  return z.NEVER;
+});
+const count = z.int().positive();
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  lease: z.strictObject({ ttl: duration, renewEvery: duration, margin: duration, drift: duration }),
+  durability: z.strictObject({ openDegraded: z.boolean() }),
+  rpo: z.strictObject({
+    budget: duration,
+    gate: duration,
+    release: duration,
+    action: z.enum(['degrade', 'close']),
+  }),
+  rto: z.strictObject({ max: duration }),
+  movePause: z.strictObject({ max: duration }),
+  deadlines: z.strictObject({
+    decision: duration,
+    read: duration,
+    lockWait: duration,
+    etcd: duration,
+    freeze: duration,
+    promote: duration,
+    open: duration,
+  }),
+  admission: z.strictObject({ queuePerShardMax: count, batchCommandsMax: count }),
+  liveness: z.strictObject({ heartbeatEvery: duration, heartbeatTtl: duration, clockSkewMax: duration }),
+});
+
+/** Budgets that contradict each other would make a promise that can't be kept: each line names both fields. */
+function contradictions(contract: Contract): string[] {
+  const { lease, rpo, deadlines, liveness } = contract;
+  const rules: readonly [boolean, string][] = [
+    [
+      lease.renewEveryMs * 2 + lease.marginMs < lease.ttlMs,
+      'lease.ttl must exceed twice lease.renewEvery plus lease.margin',
+    ],
+    [lease.ttlMs >= 2_000, 'lease.ttl must be at least 2s'],
+    [rpo.gateMs < rpo.budgetMs, 'rpo.gate must be below rpo.budget'],
+    [rpo.releaseMs < rpo.gateMs, 'rpo.release must be below rpo.gate'],
+    [deadlines.lockWaitMs < deadlines.decisionMs, 'deadlines.lockWait must be below deadlines.decision'],
+    [
+      liveness.heartbeatEveryMs * 2 < liveness.heartbeatTtlMs,
+      'liveness.heartbeatTtl must exceed twice liveness.heartbeatEvery',
+    ],
+  ];
+  return rules.filter(([holds]) => !holds).map(([, rule]) => rule);
+}
+
+/**
+ * Reads a contract's YAML text. Throws CapstanError `contract_invalid` (exit 2) that names each field at fault.
+ */
+export function parseContract(text: string, source: string): Contract {
+  const invalid = (problems: readonly string[]) =>
+    usageError(`${source}: ${problems.join('; ')}`, { code: 'contract_invalid', data: { problems } });
+  let document: unknown;
+  try {
+    document = parse(text);
+  } catch (error) {
+    throw invalid([messageOf(error)]);
+  }
+  const parsed = schema.safeParse(document);
+  if (!parsed.success) throw invalid(issueLines(parsed.error));
+  const { version, lease, durability, rpo, rto, movePause, deadlines, admission, liveness } = parsed.data;
+  const contract: Contract = {
+    version,
+    lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
+    durability,
+    rpo: { budgetMs: rpo.budget, gateMs: rpo.gate, releaseMs: rpo.release, action: rpo.action },
+    rto: { maxMs: rto.max },
+    movePause: { maxMs: movePause.max },
+    deadlines: {
+      decisionMs: deadlines.decision,
+      readMs: deadlines.read,
+      lockWaitMs: deadlines.lockWait,
+      etcdMs: deadlines.etcd,
+      freezeMs: deadlines.freeze,
+      promoteMs: deadlines.promote,
+      openMs: deadlines.open,
+    },
+    admission,
+    liveness: {
+      heartbeatEveryMs: liveness.heartbeatEvery,
+      heartbeatTtlMs: liveness.heartbeatTtl,
+      clockSkewMaxMs: liveness.clockSkewMax,
+    },
+  };
+  const problems = contradictions(contract);
+  if (problems.length > 0) throw invalid(problems);
+  return contract;
+}
+
+/** Reads a contract file; a missing file is `contract_unreadable` (exit 2). */
+export async function loadContract(path: string): Promise<Contract> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw usageError(`contract ${path} can't be read: ${messageOf(error)}`, {
+      code: 'contract_unreadable',
+      cause: error,
+    });
+  }
+  return parseContract(text, path);
+}
+
+/** One line an issue: `lease.ttl: …`. */
+export function issueLines(error: z.ZodError): string[] {
+  return error.issues.map((issue) => `${issue.path.join('.') || '(top level)'}: ${issue.message}`);
+}

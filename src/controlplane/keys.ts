@@ -1,0 +1,101 @@
+import { usageError } from '../domain/errors.ts';
+import { isName, NAME_RULE } from '../domain/identifiers.ts';
+
+const SHARD_DIGITS = 6;
+
+/** Every key of an estate, spelled in one place. Several estates can share an etcd: each has its own prefix. */
+export class Keys {
+  readonly prefix: string;
+
+  constructor(estate: string) {
+    if (!isName(estate)) {
+      throw usageError(`estate: ${JSON.stringify(estate)} is not a name (${NAME_RULE})`, {
+        code: 'name_invalid',
+      });
+    }
+    this.prefix = `/capstan/${estate}/`;
+  }
+
+  get estate(): string {
+    return `${this.prefix}estate`;
+  }
+  get contract(): string {
+    return `${this.prefix}contract`;
+  }
+  get map(): string {
+    return `${this.prefix}map`;
+  }
+  get shards(): string {
+    return `${this.prefix}shards/`;
+  }
+  shard(shard: number): string {
+    return this.shards + String(shard).padStart(SHARD_DIGITS, '0');
+  }
+  get mapHistory(): string {
+    return `${this.prefix}map-history/`;
+  }
+  mapChange(version: number): string {
+    return this.mapHistory + String(version).padStart(12, '0');
+  }
+  get clusters(): string {
+    return `${this.prefix}clusters/`;
+  }
+  cluster(cluster: string): string {
+    return `${this.clusters}${cluster}/`;
+  }
+  clusterRecord(cluster: string): string {
+    return `${this.cluster(cluster)}record`;
+  }
+  authority(cluster: string): string {
+    return `${this.cluster(cluster)}authority`;
+  }
+  membership(cluster: string): string {
+    return `${this.cluster(cluster)}membership`;
+  }
+  inSync(cluster: string): string {
+    return `${this.cluster(cluster)}in-sync`;
+  }
+  lease(cluster: string): string {
+    return `${this.cluster(cluster)}lease`;
+  }
+  claim(cluster: string): string {
+    return `${this.cluster(cluster)}claim`;
+  }
+  /** The id of the operation that may change this cluster's authority; absent when there is none. */
+  activeOperation(cluster: string): string {
+    return `${this.cluster(cluster)}active-operation`;
+  }
+  members(cluster: string): string {
+    return `${this.cluster(cluster)}members/`;
+  }
+  member(cluster: string, member: string): string {
+    return this.members(cluster) + member;
+  }
+  heartbeats(cluster: string): string {
+    return `${this.cluster(cluster)}heartbeats/`;
+  }
+  heartbeat(cluster: string, member: string): string {
+    return this.heartbeats(cluster) + member;
+  }
+  frozenReports(cluster: string): string {
+    return `${this.cluster(cluster)}frozen/`;
+  }
+  frozenReport(cluster: string, member: string): string {
+    return this.frozenReports(cluster) + member;
+  }
+  promotionReport(cluster: string): string {
+    return `${this.cluster(cluster)}promotion`;
+  }
+  get operations(): string {
+    return `${this.prefix}operations/`;
+  }
+  operation(id: string): string {
+    return this.operations + id;
+  }
+  get audit(): string {
+    return `${this.prefix}audit/`;
+  }
+  auditEntry(id: string): string {
+    return this.audit + id;
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * The shapes that etcd holds (keys: src/controlplane/keys.ts). Every record is JSON; times are ISO 8601 in UTC and are
+ * for people, never compared for authority; LSNs and positions are decimal or `X/Y` strings.
+ */
+import type { ShardId } from './shard.ts';
+
+/** Written once by `capstan init`; `incarnation` tells a rebuilt etcd from the one that was lost. */
+export interface EstateRecord {
+  readonly name: string;
+  readonly incarnation: string;
+  readonly shardCount: number;
+  readonly createdAt: string;
+}
+
+/** The shard map's one version counter. Every change of any shard's entry raises it in the same transaction. */
+export interface MapRecord {
+  readonly version: number;
+  readonly updatedAt: string;
+}
+
+export type ShardState = 'serving' | 'sealed';
+
+/** Who owns a shard. `generation` rises by one at each change of owner. */
+export interface ShardRecord {
+  readonly shard: ShardId;
+  readonly cluster: string;
+  readonly generation: number;
+  readonly state: ShardState;
+  /** The map version that wrote this entry. */
+  readonly mapVersion: number;
+}
+
+export interface ShardOwner {
+  readonly cluster: string;
+  readonly generation: number;
+}
+
+/** One version of the map as the difference to the one before. */
+export interface MapChangeRecord {
+  readonly version: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly operation: string | null;
+  readonly changes: readonly { shard: ShardId; from: ShardOwner | null; to: ShardOwner }[];
+}
+
+/** `voter`: may be a synchronous follower or a leader of an in-region failover. `observer`: asynchronous, remote. */
+export type MemberRole = 'voter' | 'observer';
+
+export interface ClusterRecord {
+  readonly name: string;
+  readonly homeRegion: string;
+  readonly bootstrapMember: string;
+  readonly createdAt: string;
+}
+
+/** Committed before a member votes or serves: `epoch` rises by one at each change of `members`. */
+export interface MembershipRecord {
+  readonly epoch: number;
+  readonly members: Readonly<Record<string, { readonly region: string; readonly role: MemberRole }>>;
+}
+
+/** What a member's agent says of its data directory; a new clone is a new incarnation. */
+export interface MemberRecord {
+  readonly name: string;
+  readonly cluster: string;
+  readonly region: string;
+  readonly incarnation: string;
+  readonly systemIdentifier: string;
+  readonly registeredAt: string;
+}
+
+/**
+ * - `bootstrap`: the first member is initialising; nobody confirms.
+ * - `fenced`: a failover holds the cluster; no member may take or renew a lease.
+ * - `promoting`: the next leader and its exact prefix are decided (the point of no return); it isn't open yet.
+ * - `open`: `leader` may hold the lease.
+ */
+export type AuthorityPhase = 'bootstrap' | 'fenced' | 'promoting' | 'open';
+
+/** The log's exact end that a failover decided: what the new leader must hold, no more and no less. */
+export interface DecidedPrefix {
+  readonly member: string;
+  readonly incarnation: string;
+  readonly timeline: number;
+  readonly lsn: string;
+  /** Shard -> head position, for every shard of the cluster that has a head row. */
+  readonly positions: Readonly<Record<string, string>>;
+}
+
+/** The cluster's authority. `term` rises by one at each change of leader and never falls. */
+export interface AuthorityRecord {
+  readonly term: number;
+  readonly leader: string | null;
+  readonly phase: AuthorityPhase;
+  readonly operation: string | null;
+  readonly prefix: DecidedPrefix | null;
+  readonly since: string;
+}
+
+export interface Voter {
+  readonly member: string;
+  readonly incarnation: string;
+}
+
+/**
+ * The recorded in-sync set: while it stands, every confirmed decision has been flushed by `required` of `voters`.
+ * `degraded`: the leader is its own durable set, and every answer says so.
+ */
+export interface InSyncRecord {
+  readonly term: number;
+  readonly epoch: number;
+  readonly voters: readonly Voter[];
+  readonly required: number;
+  readonly degraded: boolean;
+  readonly since: string;
+}
+
+/** The latest renewal of a leader's lease. Written only by a transaction that compares the authority's revision. */
+export interface LeaseRecord {
+  readonly term: number;
+  readonly leader: string;
+  readonly grantId: string;
+  readonly sequence: number;
+  readonly ttlMs: number;
+  readonly renewedAt: string;
+}
+
+/** What a member's agent is doing with its Postgres. */
+export type MemberState =
+  | 'starting'
+  | 'bootstrapping'
+  | 'cloning'
+  | 'following'
+  | 'frozen'
+  | 'promoting'
+  | 'opening'
+  | 'leading'
+  | 'fenced'
+  | 'quarantined'
+  | 'stopped';
+
+/** Every agent's facts, once a second, under an etcd lease (liveness only). Unknown figures are null, never zero. */
+export interface HeartbeatRecord {
+  readonly member: string;
+  readonly cluster: string;
+  readonly region: string;
+  readonly incarnation: string | null;
+  readonly state: MemberState;
+  readonly reason: string | null;
+  /** The highest term that this agent has seen. */
+  readonly term: number;
+  readonly epoch: number;
+  readonly timeline: number | null;
+  readonly postgresUp: boolean;
+  readonly writable: boolean;
+  readonly receivedLsn: string | null;
+  readonly replayedLsn: string | null;
+  readonly flushedLsn: string | null;
+  /** For a leader: what is left of its lease right when this was sent. */
+  readonly leaseLeftMs: number | null;
+  readonly synchronousStandbyNames: string | null;
+  readonly followers: readonly FollowerFacts[];
+  readonly version: string;
+  readonly at: string;
+}
+
+/** A follower as its leader's `pg_stat_replication` shows it. */
+export interface FollowerFacts {
+  readonly member: string;
+  readonly incarnation: string;
+  readonly syncState: string;
+  readonly flushedLsn: string | null;
+  readonly replayedLsn: string | null;
+  readonly lagBytes: string | null;
+}
+
+/** A frozen follower's own report: nothing it holds can change until a leader is decided. */
+export interface FreezeReport {
+  readonly term: number;
+  readonly operation: string;
+  readonly member: string;
+  readonly incarnation: string;
+  readonly timeline: number;
+  readonly receivedLsn: string;
+  readonly replayedLsn: string;
+  readonly positions: Readonly<Record<string, string>>;
+  readonly frozenAt: string;
+}
+
+/** The promoted leader's own report, verified by the coordinator against the decided prefix. */
+export interface PromotionReport {
+  readonly term: number;
+  readonly operation: string;
+  readonly member: string;
+  readonly timeline: number;
+  readonly switchLsn: string;
+  readonly positions: Readonly<Record<string, string>>;
+  readonly promotedAt: string;
+}
+
+/** The advertised RPO claim of a cluster: valid only until `validUntil`, whoever dies. */
+export interface ClaimRecord {
+  readonly term: number;
+  readonly status: 'advertised' | 'withdrawn';
+  readonly reason: string | null;
+  readonly budgetMs: number;
+  /** Age of the newest entry that the remote follower is known to have replayed; null when never heard. */
+  readonly lagMs: number | null;
+  readonly validUntil: string | null;
+  readonly changedAt: string;
+  readonly at: string;
+}
+
+export type OperationKind = 'failover';
+export type OperationStatus = 'running' | 'done' | 'failed' | 'aborted';
+
+export interface OperationStep {
+  readonly name: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+}
+
+/** A journaled, resumable change. Every write compares the revision that its coordinator holds. */
+export interface OperationRecord {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly cluster: string;
+  readonly status: OperationStatus;
+  readonly phase: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly planHash: string;
+  readonly plan: Readonly<Record<string, unknown>>;
+  readonly approvals: readonly string[];
+  /** The process that drives it now; whoever resumes it takes it over by compare-and-swap. */
+  readonly coordinator: { readonly id: string; readonly since: string };
+  readonly steps: readonly OperationStep[];
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface AuditRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string;
+  readonly operation: string | null;
+  readonly planHash: string | null;
+  readonly before: unknown;
+  readonly after: unknown;
+  readonly outcome: 'done' | 'refused' | 'failed' | 'unknown';
+  readonly reason: string | null;
+}
