@@ -1,0 +1,73 @@
+import type pg from 'pg';
+import { addressFrom, type EstateConfig, type PostgresRole } from '../config/estate-config.ts';
+import { readSecret } from '../config/secrets.ts';
+import { usageError } from '../domain/errors.ts';
+import { connect, createPool, type ConnectOptions } from './connection.ts';
+
+export interface ConnectAsOptions {
+  readonly config: EstateConfig;
+  readonly role: PostgresRole;
+  readonly cluster: string;
+  readonly member: string;
+  /** The caller's region, which decides the address; undefined takes the default one. */
+  readonly region?: string | undefined;
+  readonly applicationName: string;
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  /** The estate's database unless given. */
+  readonly database?: string;
+  readonly replication?: 'database' | 'true';
+}
+
+/** The name of a role in Postgres. */
+export const roleName = (role: PostgresRole): string =>
+  role === 'superuser' ? 'capstan_super' : `capstan_${role}`;
+
+/** Opens one connection to a member under a role. Throws what `connect` and `readSecret` throw, and `member_unknown` (exit 2). */
+export async function connectAs(options: ConnectAsOptions): Promise<pg.Client> {
+  return connect(await connectOptionsAs(options));
+}
+
+/** A pool to a member under a role. */
+export async function createPoolAs(
+  options: Omit<ConnectAsOptions, 'replication'> & { connectionsMax: number; idleTimeoutMs?: number },
+): Promise<pg.Pool> {
+  const { connectionsMax, idleTimeoutMs } = options;
+  return createPool({
+    ...(await connectOptionsAs(options)),
+    connectionsMax,
+    ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
+  });
+}
+
+/** What `connect` needs to reach a member under a role: its address from the region, and the role's password. */
+export async function connectOptionsAs(options: ConnectAsOptions): Promise<ConnectOptions> {
+  const { config, role, cluster, member, region, replication } = options;
+  const found = config.clusters[cluster]?.members[member];
+  if (found === undefined) {
+    throw usageError(`${config.source} has no member ${member} in cluster ${cluster}`, {
+      code: 'member_unknown',
+    });
+  }
+  const { host, port } = splitEndpoint(addressFrom(found.address, region));
+  return {
+    host,
+    port,
+    user: roleName(role),
+    password: await readSecret(config.postgres.passwords[role], `postgres.passwords.${role}`),
+    database: options.database ?? config.postgres.database,
+    tls: config.postgres.tls,
+    applicationName: options.applicationName,
+    connectTimeoutMs: options.connectTimeoutMs,
+    statementTimeoutMs: options.statementTimeoutMs,
+    lockTimeoutMs: options.lockTimeoutMs,
+    ...(replication === undefined ? {} : { replication }),
+  };
+}
+
+/** `127.0.0.1:5501` or `[::1]:5501`, as the configuration's schema admits it. */
+export function splitEndpoint(endpoint: string): { host: string; port: number } {
+  const colon = endpoint.lastIndexOf(':');
+  return { host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(endpoint.slice(colon + 1)) };
+}

@@ -1,0 +1,93 @@
+import { type ClientBase, escapeLiteral } from 'pg';
+import { ask, unknown } from './ask.ts';
+import type {
+  Command,
+  DecideAnswer,
+  DecideResult,
+  IssuerAnswer,
+  ReadIssuerResult,
+  ResolveAnswer,
+  ResolveResult,
+  Scope,
+} from './types.ts';
+
+export interface AskOptions {
+  /** From before sending; when it passes, the result is `unknown` and the connection must be destroyed. */
+  readonly deadlineMs: number;
+}
+
+/**
+ * Decides a batch in one transaction. `decided` only if the whole reply came within the right that it was given under;
+ * `refused` proves that nothing happened; anything else is `unknown`: resolve each token. Never throws.
+ */
+export async function decide(
+  client: ClientBase,
+  scope: Scope,
+  commands: readonly Command[],
+  options: AskOptions,
+): Promise<DecideResult> {
+  const batch = `${escapeLiteral(JSON.stringify(commands))}::jsonb`;
+  const reply = await ask<DecideAnswer>(client, call('decide', scope, [batch]), options.deadlineMs);
+  if (reply.kind !== 'answered') return reply;
+  return { kind: 'decided', elapsedMs: reply.elapsedMs, ...reply.answer };
+}
+
+/**
+ * Asks the shard's authority for a token's outcome. Its transaction waits for the same-region follower, so what it
+ * reports is flushed there. `not_found` may still be in flight: only a `settle` command makes it final. Never throws.
+ */
+export async function resolveToken(
+  client: ClientBase,
+  scope: Scope,
+  token: { issuer: string; token: string },
+  options: AskOptions,
+): Promise<ResolveResult> {
+  const args = [escapeLiteral(token.issuer), escapeLiteral(token.token)];
+  const reply = await ask<ResolveAnswer>(client, call('resolve', scope, args), options.deadlineMs);
+  if (reply.kind !== 'answered') return reply;
+  return { kind: 'resolved', elapsedMs: reply.elapsedMs, ...reply.answer };
+}
+
+export interface ReadIssuerRequest {
+  readonly issuer: string;
+  readonly open?: { readonly after?: string; readonly limit: number };
+}
+
+/**
+ * An issuer's exposure, and its open reservations when asked for, as the leader shows them once the recorded followers
+ * have flushed them; `unknown` (`not_flushed`) when they don't within the deadline. Never throws.
+ */
+export async function readIssuer(
+  client: ClientBase,
+  scope: Scope,
+  request: ReadIssuerRequest,
+  options: AskOptions,
+): Promise<ReadIssuerResult> {
+  const { issuer, open } = request;
+  // Leave a fifth of the deadline for the way there and back.
+  const waitMs = Math.floor(options.deadlineMs * 0.8);
+  const args = [
+    escapeLiteral(issuer),
+    String(open !== undefined),
+    escapeLiteral(open?.after ?? ''),
+    String(open?.limit ?? 0),
+    String(waitMs),
+  ];
+  const reply = await ask<IssuerAnswer>(client, call('read_issuer', scope, args), options.deadlineMs);
+  if (reply.kind !== 'answered') return reply;
+  if (!reply.answer.flushed) {
+    return unknown('not_flushed', 'the recorded followers have not flushed it', { connectionUsable: true });
+  }
+  return { kind: 'read', elapsedMs: reply.elapsedMs, ...reply.answer };
+}
+
+function call(name: string, scope: Scope, args: readonly string[]): string {
+  const { cluster, epoch, shard, generation, term } = scope;
+  const numbers = [epoch, shard, generation, term].map(wholeNumber);
+  return `select capstan.${name}(${[escapeLiteral(cluster), ...numbers, ...args].join(', ')})::text as answer`;
+}
+
+function wholeNumber(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new RangeError(`not a whole number: ${value}`);
+  return String(value);
+}
