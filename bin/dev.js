@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// The command line from its TypeScript source, without a build: for work on Capstan itself.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exitQuietlyOnClosedPipe, finish } from './exit.js';
+
+exitQuietlyOnClosedPipe();
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+pjson.oclif = { ...pjson.oclif, commands: './src/commands' };
+const { main } = await import('../src/cli/main.ts');
+await finish(await main({ argv: process.argv.slice(2), root, pjson, fromSource: true }));

@@ -1,0 +1,15 @@
+/** One line a noun, for `capstan --help`. */
+export const TOPICS: Readonly<Record<string, { description: string }>> = {
+  agent: { description: 'The reconciler beside each Postgres member.' },
+  audit: { description: 'Who changed what, when, with which plan.' },
+  cluster: { description: 'Replica sets: a leader and its followers.' },
+  failover: { description: 'Hand a cluster to a follower when its leader is gone.' },
+  gateway: { description: 'The HTTP API for reservations.' },
+  map: { description: 'Which cluster owns which shard.' },
+  member: { description: 'Single Postgres instances and what their agents say.' },
+  operation: { description: 'Journaled changes: watch, resume, abort.' },
+  readiness: { description: 'Whether every promise can be kept now, with evidence.' },
+  sandbox: { description: 'A whole estate on this machine.' },
+  shard: { description: 'Slices of issuers, each with one owner.' },
+  token: { description: 'What became of a reservation token or a commit token.' },
+};
