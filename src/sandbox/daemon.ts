@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf, unreachableError } from '../domain/errors.ts';
+import type { SandboxPaths } from './folders.ts';
+import {
+  isRunning,
+  type ProcessEntry,
+  type ProcessIdentity,
+  processesUnder,
+  readProcess,
+} from './process-table.ts';
+import { writeJson } from './state.ts';
+
+export interface DaemonCommand {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** A process as it was recorded when it was started. */
+export interface DaemonRecord extends ProcessIdentity {
+  readonly name: string;
+  readonly since: string;
+}
+
+const LOG_TAIL_LINES = 12;
+const LOG_TAIL_BYTES = 8_192;
+const END_POLL_MS = 25;
+
+/**
+ * Starts a process in a session of its own, so that it outlives this one and no Ctrl-C reaches it, with its folder as
+ * working directory and its output in its log. Throws CapstanError `sandbox_spawn_failed` (exit 7).
+ */
+export async function startDaemon(paths: SandboxPaths, command: DaemonCommand): Promise<DaemonRecord> {
+  const { name, program, args, environment } = command;
+  const cwd = paths.home(name);
+  await mkdir(cwd, { recursive: true, mode: 0o755 });
+  await mkdir(paths.logs, { recursive: true });
+  const log = await open(paths.log(name), 'a', 0o644);
+  try {
+    const child = spawn(program, args, {
+      cwd,
+      env: environment,
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const { pid } = child;
+    const entry = pid === undefined ? undefined : await readProcess(pid);
+    const record = {
+      name,
+      pid: pid ?? 0,
+      startedAt: entry?.startedAt ?? '',
+      since: new Date().toISOString(),
+    };
+    await mkdir(dirname(paths.record(name)), { recursive: true });
+    await writeJson(paths.record(name), record);
+    return record;
+  } catch (error) {
+    throw unreachableError(`${name} can't be started: ${messageOf(error)}`, {
+      code: 'sandbox_spawn_failed',
+      cause: error,
+      data: { program },
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+/** The record of a process's last start, whether it runs or not. */
+export async function readDaemonRecord(paths: SandboxPaths, name: string): Promise<DaemonRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(paths.record(name), 'utf8')) as DaemonRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The recorded process, if that very one still runs. */
+export async function runningDaemon(paths: SandboxPaths, name: string): Promise<DaemonRecord | undefined> {
+  const record = await readDaemonRecord(paths, name);
+  return record !== undefined && (await isRunning(record)) ? record : undefined;
+}
+
+/** Everything that works in the process's folder: itself, what it started, and orphans of an earlier one. */
+export const processesOf = (paths: SandboxPaths, name: string): Promise<ProcessEntry[]> =>
+  processesUnder(paths.home(name));
+
+/** Sends a signal to each process that still is the one meant; how many it reached. */
+export async function signalAll(
+  targets: readonly ProcessIdentity[],
+  signal: NodeJS.Signals,
+): Promise<number> {
+  let reached = 0;
+  for (const target of targets) {
+    if (!(await isRunning(target))) continue;
+    try {
+      process.kill(target.pid, signal);
+      reached += 1;
+    } catch (error) {
+      // It ended in between; anything else (no permission) must show.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+  return reached;
+}
+
+/** Waits until none of these processes runs; returns those that still do at the deadline. */
+export async function waitForEnd<T extends ProcessIdentity>(
+  targets: readonly T[],
+  timeoutMs: number,
+): Promise<T[]> {
+  const deadline = performance.now() + timeoutMs;
+  let left = [...targets];
+  for (;;) {
+    const running = await Promise.all(left.map(isRunning));
+    left = left.filter((_, index) => running[index]);
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await delay(END_POLL_MS);
+  }
+}
+
+/** The last lines of a process's log, for an error that names it. */
+export async function logTail(paths: SandboxPaths, name: string): Promise<string[]> {
+  try {
+    const file = await open(paths.log(name), 'r');
+    try {
+      const { size } = await file.stat();
+      const length = Math.min(size, LOG_TAIL_BYTES);
+      const { buffer } = await file.read({ buffer: Buffer.alloc(length), position: size - length });
+      return buffer.toString('utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return [];
+  }
+}
