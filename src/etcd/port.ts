@@ -37,7 +37,10 @@ export type WatchEvent =
   | { readonly kind: 'put'; readonly kv: KeyValue }
   | { readonly kind: 'delete'; readonly key: string; readonly modRevision: string };
 
-/** A watch lists first, then follows; after any break it lists again, so `onSnapshot` may come more than once. */
+/**
+ * A watch lists first, then follows; after any break it lists again, so `onSnapshot` may come more than once.
+ * `onEvents` with no events is a proof, about once a second, that nothing up to `revision` was missed.
+ */
 export interface WatchHandlers {
   readonly onSnapshot: (snapshot: RangeResult) => void;
   readonly onEvents: (events: readonly WatchEvent[], revision: string) => void;

@@ -1,0 +1,153 @@
+import type { IWatchResponse } from 'etcd3';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type EndpointOrder } from './endpoint-order.ts';
+import { type Etcd3Endpoint, keyValueOf } from './etcd3-endpoint.ts';
+import type { Watch, WatchEvent, WatchHandlers } from './port.ts';
+import { prefixEnd } from './prefix-end.ts';
+
+const PROVE_EVERY_MS = 1_000;
+const BACKOFF_MS = [20, 100, 250, 500] as const;
+
+export interface WatchOptions {
+  readonly prefix: string;
+  readonly handlers: WatchHandlers;
+  readonly order: EndpointOrder<Etcd3Endpoint>;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Follows one prefix over any number of breaks. Each round hangs on one endpoint: it lists there (linearizable), opens a
+ * stream from the next revision, and every second demands two proofs: a linearizable read through the same member (a
+ * member that is cut off from its peers keeps its streams open and silent) and an answer on the stream itself. Without
+ * both, or at any error, cancellation or compaction, the round ends and the next begins with a new list elsewhere.
+ */
+export class Etcd3Watch implements Watch {
+  readonly #options: WatchOptions;
+  readonly #closing = new AbortController();
+  readonly #first = Promise.withResolvers<void>();
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves at the first snapshot; rejects, and stops, when none came within the deadline. */
+  async open(): Promise<this> {
+    this.#done = this.#run();
+    const { timeoutMs } = this.#options;
+    const late = setTimeout(() => this.#first.reject(new Error(`no list within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      await this.#first.promise;
+      return this;
+    } catch (error) {
+      await this.close();
+      throw error;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    let failures = 0;
+    while (!signal.aborted) {
+      const endpoint = this.#options.order.list()[0];
+      if (endpoint === undefined) throw new Error('an adapter without endpoints was opened');
+      const startedAt = performance.now();
+      try {
+        await this.#follow(endpoint);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.order.bad(endpoint);
+        this.#options.handlers.onBreak?.(error);
+      }
+      failures = performance.now() - startedAt > 5_000 ? 0 : failures + 1;
+      const pauseMs = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)];
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #follow(endpoint: Etcd3Endpoint): Promise<void> {
+    const { prefix, handlers, order, timeoutMs } = this.#options;
+    const { signal } = this.#closing;
+    const patienceMs = Math.max(200, timeoutMs / 2);
+    const snapshot = await within(patienceMs, signal, endpoint.range(prefix, patienceMs));
+    order.good(endpoint);
+    handlers.onSnapshot(snapshot);
+    this.#first.resolve();
+
+    const opening = endpoint.client.watchClient.watch();
+    opening.then((late) => signal.aborted && late.cancel()).catch(() => undefined);
+    const stream = await within(patienceMs, signal, opening);
+    const broken = Promise.withResolvers<never>();
+    broken.promise.catch(() => undefined);
+    const heard = { at: performance.now() };
+    stream.on('error', (error) => broken.reject(error));
+    stream.on('end', () => broken.reject(new Error('etcd ended the watch stream')));
+    stream.on('data', (response) => {
+      heard.at = performance.now();
+      try {
+        if (response.canceled) throw new Error(`etcd cancelled the watch: ${reasonOf(response)}`);
+        // A progress answer is passed on as no events: it proves that the view is current up to this revision.
+        if (!response.created) handlers.onEvents(response.events.map(eventOf), response.header.revision);
+      } catch (error) {
+        broken.reject(error);
+      }
+    });
+    stream.write({
+      create_request: {
+        key: Buffer.from(prefix),
+        range_end: prefixEnd(prefix),
+        start_revision: String(BigInt(snapshot.revision) + 1n),
+      },
+    });
+    const prove = async () => {
+      for (;;) {
+        await delay(PROVE_EVERY_MS, undefined, { signal });
+        await endpoint.prove(prefix, patienceMs);
+        order.good(endpoint);
+        const askedAt = performance.now();
+        stream.write({ progress_request: {} });
+        await delay(patienceMs, undefined, { signal });
+        if (heard.at < askedAt) throw new Error('the watch stream is silent');
+      }
+    };
+    try {
+      await Promise.race([broken.promise, prove()]);
+    } finally {
+      stream.cancel();
+    }
+  }
+}
+
+async function within<T>(ms: number, signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = delay(ms, undefined, { signal: AbortSignal.any([signal, timer.signal]) }).then(() => {
+    throw new Error(`no answer within ${ms} ms`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
+    work.catch(() => undefined);
+  }
+}
+
+const reasonOf = ({ compact_revision, cancel_reason }: IWatchResponse) =>
+  compact_revision === '0'
+    ? cancel_reason || 'no reason given'
+    : `revisions up to ${compact_revision} are compacted`;
+
+const eventOf = ({ type, kv }: IWatchResponse['events'][number]): WatchEvent =>
+  isDelete(type)
+    ? { kind: 'delete', key: kv.key.toString('utf8'), modRevision: kv.mod_revision }
+    : { kind: 'put', kv: keyValueOf(kv) };
+
+/** etcd3's types say `Delete`, the wire says `DELETE`. */
+const isDelete = (type: string) => type.toUpperCase() === 'DELETE';
