@@ -5,7 +5,13 @@ const SHARD_DIGITS = 6;
 
 /** Every key of an estate, spelled in one place. Several estates can share an etcd: each has its own prefix. */
 export class Keys {
+  readonly name: string;
   readonly prefix: string;
+  /**
+   * Everything that daemons follow, under one prefix: one watch then sees each transaction whole and in order. What only
+   * grows (history, operations, audit) lies outside it.
+   */
+  readonly live: string;
 
   constructor(estate: string) {
     if (!isName(estate)) {
@@ -13,20 +19,22 @@ export class Keys {
         code: 'name_invalid',
       });
     }
+    this.name = estate;
     this.prefix = `/capstan/${estate}/`;
+    this.live = `${this.prefix}live/`;
   }
 
   get estate(): string {
-    return `${this.prefix}estate`;
+    return `${this.live}estate`;
   }
   get contract(): string {
-    return `${this.prefix}contract`;
+    return `${this.live}contract`;
   }
   get map(): string {
-    return `${this.prefix}map`;
+    return `${this.live}map`;
   }
   get shards(): string {
-    return `${this.prefix}shards/`;
+    return `${this.live}shards/`;
   }
   shard(shard: number): string {
     return this.shards + String(shard).padStart(SHARD_DIGITS, '0');
@@ -38,7 +46,7 @@ export class Keys {
     return this.mapHistory + String(version).padStart(12, '0');
   }
   get clusters(): string {
-    return `${this.prefix}clusters/`;
+    return `${this.live}clusters/`;
   }
   cluster(cluster: string): string {
     return `${this.clusters}${cluster}/`;

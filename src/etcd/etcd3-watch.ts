@@ -76,9 +76,11 @@ export class Etcd3Watch implements Watch {
     const { prefix, handlers, order, timeoutMs } = this.#options;
     const { signal } = this.#closing;
     const patienceMs = Math.max(200, timeoutMs / 2);
+    const listedAt = performance.now();
     const snapshot = await within(patienceMs, signal, endpoint.range(prefix, patienceMs));
     order.good(endpoint);
     handlers.onSnapshot(snapshot);
+    handlers.onProof?.(listedAt);
     this.#first.resolve();
 
     const opening = endpoint.client.watchClient.watch();
@@ -86,15 +88,15 @@ export class Etcd3Watch implements Watch {
     const stream = await within(patienceMs, signal, opening);
     const broken = Promise.withResolvers<never>();
     broken.promise.catch(() => undefined);
-    const heard = { at: performance.now() };
+    let progress = Promise.withResolvers<void>();
     stream.on('error', (error) => broken.reject(error));
     stream.on('end', () => broken.reject(new Error('etcd ended the watch stream')));
     stream.on('data', (response) => {
-      heard.at = performance.now();
       try {
         if (response.canceled) throw new Error(`etcd cancelled the watch: ${reasonOf(response)}`);
-        // A progress answer is passed on as no events: it proves that the view is current up to this revision.
-        if (!response.created) handlers.onEvents(response.events.map(eventOf), response.header.revision);
+        if (response.created) return;
+        if (response.events.length === 0) progress.resolve();
+        else handlers.onEvents(response.events.map(eventOf), response.header.revision);
       } catch (error) {
         broken.reject(error);
       }
@@ -109,12 +111,13 @@ export class Etcd3Watch implements Watch {
     const prove = async () => {
       for (;;) {
         await delay(PROVE_EVERY_MS, undefined, { signal });
-        await endpoint.prove(prefix, patienceMs);
+        const provenAt = performance.now();
+        await within(patienceMs, signal, endpoint.prove(prefix, patienceMs));
         order.good(endpoint);
-        const askedAt = performance.now();
+        progress = Promise.withResolvers<void>();
         stream.write({ progress_request: {} });
-        await delay(patienceMs, undefined, { signal });
-        if (heard.at < askedAt) throw new Error('the watch stream is silent');
+        await within(patienceMs, signal, progress.promise);
+        handlers.onProof?.(provenAt);
       }
     };
     try {

@@ -37,13 +37,15 @@ export type WatchEvent =
   | { readonly kind: 'put'; readonly kv: KeyValue }
   | { readonly kind: 'delete'; readonly key: string; readonly modRevision: string };
 
-/**
- * A watch lists first, then follows; after any break it lists again, so `onSnapshot` may come more than once.
- * `onEvents` with no events is a proof, about once a second, that nothing up to `revision` was missed.
- */
+/** A watch lists first, then follows; after any break it lists again, so `onSnapshot` may come more than once. */
 export interface WatchHandlers {
   readonly onSnapshot: (snapshot: RangeResult) => void;
   readonly onEvents: (events: readonly WatchEvent[], revision: string) => void;
+  /**
+   * About once a second while the watch is whole: everything that was committed before `provenAt` (`performance.now()`)
+   * has been handed over. No proof comes while the watch hangs on a dead, paused or partitioned member.
+   */
+  readonly onProof?: (provenAt: number) => void;
   /** Told of each break; the watch mends itself. */
   readonly onBreak?: (error: unknown) => void;
 }

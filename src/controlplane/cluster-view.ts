@@ -1,0 +1,122 @@
+import type {
+  AuthorityRecord,
+  ClaimRecord,
+  ClusterRecord,
+  FreezeReport,
+  HeartbeatRecord,
+  InSyncRecord,
+  LeaseRecord,
+  MemberRecord,
+  MembershipRecord,
+  PromotionReport,
+} from '../domain/records.ts';
+import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';
+import type { Keys } from './keys.ts';
+import { recordOf, type Versioned } from './store.ts';
+
+/** Everything that etcd holds of one cluster, from one consistent answer. */
+export interface ClusterView {
+  readonly name: string;
+  readonly record: Versioned<ClusterRecord> | undefined;
+  readonly authority: Versioned<AuthorityRecord> | undefined;
+  readonly membership: Versioned<MembershipRecord> | undefined;
+  readonly inSync: Versioned<InSyncRecord> | undefined;
+  readonly lease: Versioned<LeaseRecord> | undefined;
+  readonly claim: Versioned<ClaimRecord> | undefined;
+  /** The id of the operation that may change the authority. */
+  readonly activeOperation: Versioned<string> | undefined;
+  /** By member name. */
+  readonly members: ReadonlyMap<string, Versioned<MemberRecord>>;
+  readonly heartbeats: ReadonlyMap<string, Versioned<HeartbeatRecord>>;
+  readonly frozen: ReadonlyMap<string, Versioned<FreezeReport>>;
+  readonly promotion: Versioned<PromotionReport> | undefined;
+}
+
+/** A cluster of which etcd holds nothing yet. */
+export const emptyClusterView = (name: string): ClusterView => ({
+  name,
+  record: undefined,
+  authority: undefined,
+  membership: undefined,
+  inSync: undefined,
+  lease: undefined,
+  claim: undefined,
+  activeOperation: undefined,
+  members: new Map(),
+  heartbeats: new Map(),
+  frozen: new Map(),
+  promotion: undefined,
+});
+
+/** Undefined when etcd holds no such cluster. */
+export async function readClusterView(
+  etcd: EtcdReader,
+  keys: Keys,
+  cluster: string,
+  options?: CallOptions,
+): Promise<ClusterView | undefined> {
+  const { kvs } = await etcd.range(keys.cluster(cluster), options);
+  return kvs.length === 0 ? undefined : clusterViewFrom({ keys, cluster, kvs });
+}
+
+/** Every cluster of the estate, in name order, from one consistent answer. */
+export async function listClusterViews(
+  etcd: EtcdReader,
+  keys: Keys,
+  options?: CallOptions,
+): Promise<readonly ClusterView[]> {
+  const { kvs } = await etcd.range(keys.clusters, options);
+  return clusterViewsFrom(keys, kvs);
+}
+
+export function clusterViewsFrom(keys: Keys, kvs: readonly KeyValue[]): readonly ClusterView[] {
+  const byCluster = Map.groupBy(kvs, ({ key }) => clusterOfKey(keys, key) ?? '');
+  return [...byCluster]
+    .filter(([cluster]) => cluster !== '')
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([cluster, own]) => clusterViewFrom({ keys, cluster, kvs: own }));
+}
+
+/** The cluster whose key this is, or undefined for any other key. */
+export function clusterOfKey(keys: Keys, key: string): string | undefined {
+  if (!key.startsWith(keys.clusters)) return undefined;
+  const [cluster, rest] = key.slice(keys.clusters.length).split('/', 2);
+  return rest === undefined ? undefined : cluster;
+}
+
+/** Builds the view from the cluster's keys; keys of later versions of Capstan are passed over. */
+export function clusterViewFrom({
+  keys,
+  cluster,
+  kvs,
+}: {
+  readonly keys: Keys;
+  readonly cluster: string;
+  readonly kvs: readonly KeyValue[];
+}): ClusterView {
+  const byKey = new Map(kvs.map((kv) => [kv.key, kv]));
+  const one = <T>(key: string): Versioned<T> | undefined => {
+    const kv = byKey.get(key);
+    return kv === undefined ? undefined : recordOf<T>(kv);
+  };
+  const under = <T>(prefix: string): ReadonlyMap<string, Versioned<T>> =>
+    new Map(
+      kvs
+        .filter(({ key }) => key.startsWith(prefix))
+        .map((kv) => [kv.key.slice(prefix.length), recordOf<T>(kv)]),
+    );
+  return {
+    name: cluster,
+    record: one(keys.clusterRecord(cluster)),
+    authority: one(keys.authority(cluster)),
+    membership: one(keys.membership(cluster)),
+    inSync: one(keys.inSync(cluster)),
+    lease: one(keys.lease(cluster)),
+    claim: one(keys.claim(cluster)),
+    activeOperation: one(keys.activeOperation(cluster)),
+    members: under(keys.members(cluster)),
+    heartbeats: under(keys.heartbeats(cluster)),
+    frozen: under(keys.frozenReports(cluster)),
+    promotion: one(keys.promotionReport(cluster)),
+  };
+}
