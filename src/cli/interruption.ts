@@ -8,6 +8,8 @@ export interface Interruption {
   status(): 130 | 143 | undefined;
   /** Settles at the second signal, with the status to exit with. */
   readonly forced: Promise<130 | 143>;
+  /** Counts as a first Ctrl-C: a prompt reads the keyboard raw, so that no signal comes. */
+  interrupt(): void;
   release(): void;
 }
 
@@ -42,6 +44,10 @@ function watchSignals(): Interruption {
     signal: controller.signal,
     status: () => status,
     forced: forced.promise,
+    interrupt: () => {
+      status ??= STATUS.SIGINT;
+      controller.abort(new Error('interrupted at a question'));
+    },
     release: () => {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
