@@ -74,7 +74,8 @@ export class Etcd3Watch implements Watch {
 
   async #follow(endpoint: Etcd3Endpoint): Promise<void> {
     const { prefix, handlers, order, timeoutMs } = this.#options;
-    const { signal } = this.#closing;
+    const round = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, round.signal]);
     const patienceMs = Math.max(200, timeoutMs / 2);
     const listedAt = performance.now();
     const snapshot = await within(patienceMs, signal, endpoint.range(prefix, patienceMs));
@@ -123,6 +124,7 @@ export class Etcd3Watch implements Watch {
     try {
       await Promise.race([broken.promise, prove()]);
     } finally {
+      round.abort();
       stream.cancel();
     }
   }
