@@ -89,11 +89,17 @@ async function within(reply: Promise<Reply>, deadlineMs: number): Promise<Reply>
   }
 }
 
+/** Data exceptions (class 22) come from reading the commands, long before anything could commit. */
+function refusalOf(sqlState: string): Refused['reason'] | undefined {
+  if (sqlState === LOCK_NOT_AVAILABLE) return 'busy';
+  return sqlState.startsWith('22') ? 'badCommand' : fenceReasonOf(sqlState);
+}
+
 function judgeError(error: unknown): Refused | Unknown {
   const sqlState = sqlStateOf(error);
   if (sqlState === undefined)
     return unknown('connection_lost', messageOf(error), { connectionUsable: false });
-  const reason = sqlState === LOCK_NOT_AVAILABLE ? 'busy' : fenceReasonOf(sqlState);
+  const reason = refusalOf(sqlState);
   // A FATAL error ends the session; what it ended may have been the wait after a commit.
   const connectionUsable = (error as DatabaseError).severity === 'ERROR';
   if (reason === undefined) {
