@@ -24,6 +24,10 @@ export class Keys {
     this.live = `${this.prefix}live/`;
   }
 
+  /** Names the `capstan init` that is under way; gone once the estate exists. */
+  get initMarker(): string {
+    return `${this.prefix}init`;
+  }
   get estate(): string {
     return `${this.live}estate`;
   }

@@ -1,0 +1,51 @@
+import { assertNever, refusedError } from '../domain/errors.ts';
+import type { AuthorityPhase, AuthorityRecord, DecidedPrefix } from '../domain/records.ts';
+
+/** What may happen to a cluster's authority (SPEC.md, "Authority of a cluster"). */
+export type AuthorityEvent =
+  | { readonly kind: 'bootstrapped'; readonly leader: string }
+  | { readonly kind: 'fence'; readonly operation: string }
+  | { readonly kind: 'decide'; readonly leader: string; readonly prefix: DecidedPrefix }
+  | { readonly kind: 'open' }
+  /** Given up before `decide`: the old leader again, under a term of its own. */
+  | { readonly kind: 'abort'; readonly leader: string };
+
+/** Null: the event is not allowed in that phase. */
+export const AUTHORITY_TRANSITIONS: Readonly<
+  Record<AuthorityPhase, Readonly<Record<AuthorityEvent['kind'], AuthorityPhase | null>>>
+> = {
+  bootstrap: { bootstrapped: 'open', fence: null, decide: null, open: null, abort: null },
+  open: { bootstrapped: null, fence: 'fenced', decide: null, open: null, abort: null },
+  fenced: { bootstrapped: null, fence: null, decide: 'promoting', open: null, abort: 'open' },
+  promoting: { bootstrapped: null, fence: null, decide: null, open: 'open', abort: null },
+};
+
+/** The authority after an event. Pure: `at` is an input. Throws `authority_transition_refused` (exit 4). */
+export function nextAuthority(
+  authority: AuthorityRecord,
+  event: AuthorityEvent,
+  at: string,
+): AuthorityRecord {
+  const phase = AUTHORITY_TRANSITIONS[authority.phase][event.kind];
+  if (phase === null) {
+    throw refusedError(`an authority in phase ${authority.phase} can't take the event ${event.kind}`, {
+      code: 'authority_transition_refused',
+      data: { phase: authority.phase, term: authority.term, event: event.kind },
+    });
+  }
+  const next = { ...authority, phase, since: at };
+  switch (event.kind) {
+    case 'bootstrapped':
+      return { ...next, leader: event.leader };
+    case 'fence':
+      return { ...next, term: authority.term + 1, leader: null, operation: event.operation, prefix: null };
+    case 'decide':
+      return { ...next, leader: event.leader, prefix: event.prefix };
+    case 'open':
+      return next;
+    case 'abort':
+      return { ...next, term: authority.term + 1, leader: event.leader, operation: null, prefix: null };
+    default:
+      return assertNever(event);
+  }
+}

@@ -1,0 +1,76 @@
+import type { AuthorityRecord, InSyncRecord } from '../domain/records.ts';
+import type { EtcdPort } from '../etcd/port.ts';
+import { auditIn } from './audit.ts';
+import { nextAuthority } from './authority.ts';
+import type { Keys } from './keys.ts';
+import { revisionOf, Transaction, type Versioned } from './store.ts';
+
+/** The records that a leader's agent writes, each by a transaction that compares the authority it acts under. */
+interface UnderAuthority {
+  readonly etcd: EtcdPort;
+  readonly keys: Keys;
+  readonly cluster: string;
+  readonly authority: Versioned<AuthorityRecord>;
+}
+
+/**
+ * The bootstrap member's database stands: `bootstrap` becomes `open` with that member as leader, its first in-sync
+ * record in the same transaction where one is given. Answers the new authority, or undefined when another one was there
+ * first. Throws `authority_transition_refused` (exit 4) in any other phase.
+ */
+export async function openBootstrap(
+  options: UnderAuthority & {
+    readonly member: string;
+    readonly actor: string;
+    readonly inSync?: InSyncRecord;
+  },
+): Promise<Versioned<AuthorityRecord> | undefined> {
+  const { etcd, keys, cluster, authority, member, actor, inSync } = options;
+  const at = new Date().toISOString();
+  const value = nextAuthority(authority.value, { kind: 'bootstrapped', leader: member }, at);
+  const transaction = new Transaction(etcd)
+    .expect(keys.authority(cluster), authority.revision)
+    .put(keys.authority(cluster), value);
+  if (inSync !== undefined) {
+    transaction.expect(keys.inSync(cluster), '0').put(keys.inSync(cluster), inSync);
+  }
+  auditIn(transaction, keys, {
+    actor,
+    action: 'authority.bootstrapped',
+    target: cluster,
+    before: authority.value,
+    after: value,
+  });
+  const revision = await transaction.commitAt();
+  return revision === undefined ? undefined : { value, revision };
+}
+
+/**
+ * Replaces the recorded in-sync set: compares the record that was read and the authority. Answers the new record, or
+ * undefined when either was changed meanwhile. Growing and shrinking have an order (SPEC.md, "In-sync set") that is the
+ * caller's.
+ */
+export async function recordInSync(
+  options: UnderAuthority & {
+    readonly before: Versioned<InSyncRecord> | undefined;
+    readonly after: InSyncRecord;
+    readonly actor: string;
+    readonly reason: string;
+  },
+): Promise<Versioned<InSyncRecord> | undefined> {
+  const { etcd, keys, cluster, authority, before, after, actor, reason } = options;
+  const transaction = new Transaction(etcd)
+    .expect(keys.authority(cluster), authority.revision)
+    .expect(keys.inSync(cluster), revisionOf(before))
+    .put(keys.inSync(cluster), after);
+  auditIn(transaction, keys, {
+    actor,
+    action: 'in-sync.record',
+    target: cluster,
+    before: before?.value ?? null,
+    after,
+    reason,
+  });
+  const revision = await transaction.commitAt();
+  return revision === undefined ? undefined : { value: after, revision };
+}
