@@ -4,13 +4,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, unreachableError } from '../domain/errors.ts';
 import type { SandboxPaths } from './folders.ts';
-import {
-  isRunning,
-  type ProcessEntry,
-  type ProcessIdentity,
-  processesUnder,
-  readProcess,
-} from './process-table.ts';
+import { isRunning, type ProcessIdentity, readProcess } from './process-table.ts';
 import { writeJson } from './state.ts';
 
 export interface DaemonCommand {
@@ -88,10 +82,6 @@ export async function runningDaemon(paths: SandboxPaths, name: string): Promise<
   const record = await readDaemonRecord(paths, name);
   return record !== undefined && (await isRunning(record)) ? record : undefined;
 }
-
-/** Everything that works in the process's folder: itself, what it started, and orphans of an earlier one. */
-export const processesOf = (paths: SandboxPaths, name: string): Promise<ProcessEntry[]> =>
-  processesUnder(paths.home(name));
 
 /** Sends a signal to each process that still is the one meant; how many it reached. */
 export async function signalAll(

@@ -17,6 +17,9 @@ export function stateRoot(environment: NodeJS.ProcessEnv = process.env): string 
 export const sandboxesFolder = (environment?: NodeJS.ProcessEnv): string =>
   join(stateRoot(environment), 'sandboxes');
 
+/** Held by whoever changes a sandbox; outside its folder, which `down` removes. */
+export const sandboxLock = (name: string): string => join(sandboxesFolder(), `.${name}.lock`);
+
 /** Every path of one sandbox. All of its processes work below `folder`, so that none can be lost. */
 export class SandboxPaths {
   readonly name: string;

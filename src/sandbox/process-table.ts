@@ -50,15 +50,24 @@ export async function isRunning(identity: ProcessIdentity): Promise<boolean> {
   return (await readProcess(identity.pid))?.startedAt === identity.startedAt;
 }
 
+export interface PlacedProcess extends ProcessEntry {
+  /** Its working directory. */
+  readonly folder: string;
+}
+
 /** Processes whose working directory is `folder` or below it, whoever their parent is now. */
-export async function processesUnder(folder: string): Promise<ProcessEntry[]> {
+export async function processesUnder(folder: string): Promise<PlacedProcess[]> {
   const entries = await listProcesses();
   const folders = await workingFolders(entries);
-  return entries.filter(({ pid }) => {
-    const cwd = folders.get(pid);
-    return cwd !== undefined && (cwd === folder || cwd.startsWith(folder + sep));
+  return entries.flatMap((entry) => {
+    const own = folders.get(entry.pid);
+    return own !== undefined && isWithin(own, folder) ? [{ ...entry, folder: own }] : [];
   });
 }
+
+/** Whether a path is this folder or lies below it. */
+export const isWithin = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(folder + sep);
 
 /** The process's command line for a person to read; empty when it can't be told. */
 export async function commandLineOf(pid: number): Promise<string> {

@@ -1,0 +1,71 @@
+import { loadEstateConfig, type PostgresRole } from '../config/estate-config.ts';
+import { etcdEndpoints } from './estate-file.ts';
+import type { SandboxPaths } from './folders.ts';
+import { KEY_HOLDERS, POSTGRES_ROLES, readGatewayKey, readSecretFile } from './secrets.ts';
+import { PortName, portOf, type SandboxState } from './state.ts';
+import { GATEWAY_NODES, MEMBER_NODES } from './topology.ts';
+
+/** What other tools need to talk to a sandbox. It holds the sandbox's passwords and keys: printing them is its purpose. */
+export interface SandboxEnvironment {
+  readonly name: string;
+  readonly config: string;
+  readonly etcdEndpoints: readonly string[];
+  readonly gateways: readonly { readonly region: string; readonly url: string }[];
+  readonly keys: Readonly<Record<string, string>>;
+  /** Member -> role -> URL for psql. */
+  readonly postgres: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** Names and secrets as they are on disk; whether a process answers is `status`'s question. */
+export async function sandboxEnvironment(
+  paths: SandboxPaths,
+  state: SandboxState,
+): Promise<SandboxEnvironment> {
+  const { postgres } = await loadEstateConfig(paths.config);
+  const passwords = new Map<PostgresRole, string>();
+  for (const role of POSTGRES_ROLES) passwords.set(role, await readSecretFile(paths, role));
+  const keys: Record<string, string> = {};
+  for (const { desk } of KEY_HOLDERS) keys[desk] = await readGatewayKey(paths, desk);
+  const urlOf = (member: string, role: PostgresRole, password: string): string => {
+    const user = role === 'superuser' ? 'capstan_super' : `capstan_${role}`;
+    return `postgresql://${user}:${password}@127.0.0.1:${portOf(state, PortName.postgres(member))}/${postgres.database}`;
+  };
+  return {
+    name: paths.name,
+    config: paths.config,
+    etcdEndpoints: etcdEndpoints(state),
+    gateways: GATEWAY_NODES.map(({ name, region }) => ({
+      region,
+      url: `http://127.0.0.1:${portOf(state, PortName.gateway(name))}`,
+    })),
+    keys,
+    postgres: Object.fromEntries(
+      MEMBER_NODES.map(({ name }) => [
+        name,
+        Object.fromEntries([...passwords].map(([role, password]) => [role, urlOf(name, role, password)])),
+      ]),
+    ),
+  };
+}
+
+/** `export NAME='value'` lines for a POSIX shell: `eval "$(capstan sandbox env)"`. */
+export function shellLines(environment: SandboxEnvironment): string[] {
+  const { config, name, etcdEndpoints: endpoints, gateways, keys, postgres } = environment;
+  const pairs: [string, string][] = [
+    ['CAPSTAN_SANDBOX', name],
+    ['CAPSTAN_CONFIG', config],
+    ['ETCDCTL_API', '3'],
+    ['ETCDCTL_ENDPOINTS', endpoints.join(',')],
+    ...gateways.map(({ region, url }): [string, string] => [`GATEWAY_${shellName(region)}`, url]),
+    ...Object.entries(keys).map(([holder, key]): [string, string] => [`KEY_${shellName(holder)}`, key]),
+    ...Object.entries(postgres).flatMap(([member, urls]) =>
+      Object.entries(urls).map(([role, url]): [string, string] => [
+        `PG_${shellName(member)}_${shellName(role)}`,
+        url,
+      ]),
+    ),
+  ];
+  return pairs.map(([key, value]) => `export ${key}='${value.replaceAll("'", String.raw`'\''`)}'`);
+}
+
+const shellName = (text: string): string => text.toUpperCase().replaceAll('-', '_');

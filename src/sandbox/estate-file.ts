@@ -1,0 +1,79 @@
+import { stringify } from 'yaml';
+import { POSTGRES_ROLES } from './secrets.ts';
+import { PortName, portOf, type SandboxState } from './state.ts';
+import {
+  CLUSTERS,
+  ETCD_NODES,
+  GATEWAY_NODES,
+  type MemberNode,
+  SERVING_REGIONS,
+  type ServingRegion,
+} from './topology.ts';
+
+/**
+ * The sandbox's `capstan.yaml`: an estate like any other. Whoever stands in a region reaches the other regions through
+ * the link's ports; `default` (the command line) reaches everything directly, as an operator outside both would.
+ */
+export function estateYaml(state: SandboxState): string {
+  return stringify(estateOf(state), { lineWidth: 0 });
+}
+
+function estateOf(state: SandboxState): unknown {
+  return {
+    estate: state.name,
+    etcd: {
+      endpoints: {
+        default: etcdEndpoints(state),
+        ...Object.fromEntries(SERVING_REGIONS.map((region) => [region, etcdEndpoints(state, region)])),
+      },
+    },
+    postgres: {
+      database: 'capstan',
+      passwords: Object.fromEntries(POSTGRES_ROLES.map((role) => [role, { file: `secrets/${role}` }])),
+    },
+    contract: 'contract.yaml',
+    clusters: Object.fromEntries(
+      CLUSTERS.map(({ name, homeRegion, members }) => [
+        name,
+        {
+          homeRegion,
+          bootstrapMember: members[0]?.name,
+          members: Object.fromEntries(members.map((member) => [member.name, memberOf(state, member)])),
+        },
+      ]),
+    ),
+    gateways: Object.fromEntries(
+      GATEWAY_NODES.map(({ name, region }) => {
+        const listen = `127.0.0.1:${portOf(state, PortName.gateway(name))}`;
+        return [region, { region, listen, keysFile: 'secrets/gateway-keys.json', url: `http://${listen}` }];
+      }),
+    ),
+  };
+}
+
+function memberOf(state: SandboxState, { name, region, role }: MemberNode): unknown {
+  const listen = `127.0.0.1:${portOf(state, PortName.postgres(name))}`;
+  const remote = SERVING_REGIONS.filter((from) => from !== region).map((from) => [
+    from,
+    `127.0.0.1:${portOf(state, PortName.postgresFrom(name, from))}`,
+  ]);
+  return {
+    region,
+    role,
+    dataDir: `run/${name}/data`,
+    listen,
+    address: { default: listen, ...Object.fromEntries(remote) },
+  };
+}
+
+/** The etcd members as a region reaches them, its own first. */
+export function etcdEndpoints(state: SandboxState, from?: ServingRegion): string[] {
+  const nearestFirst = [...ETCD_NODES].toSorted(
+    (a, b) => Number(b.region === from) - Number(a.region === from),
+  );
+  return nearestFirst.map(({ name, region }) => {
+    const port =
+      from === undefined || region === from ? PortName.etcdClient(name) : PortName.etcdClientFrom(name, from);
+    return `http://127.0.0.1:${portOf(state, port)}`;
+  });
+}

@@ -1,0 +1,80 @@
+import { chown, copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadContract } from '../config/contract.ts';
+import { refusedError } from '../domain/errors.ts';
+import { osAccount } from '../postgres/run-as.ts';
+import { estateYaml } from './estate-file.ts';
+import { withFileLock } from './file-lock.ts';
+import { sandboxesFolder, type SandboxPaths } from './folders.ts';
+import { readIssuersFile, shippedIssuersFile } from './issuers.ts';
+import { findFreePorts } from './ports.ts';
+import { writeSecrets } from './secrets.ts';
+import { portNames, portsLock, recordedPorts, type SandboxState, writeJson } from './state.ts';
+import { ETCD_NODES, MEMBER_NODES } from './topology.ts';
+
+const PORTS_LOCK_WAIT_MS = 10_000;
+const POSTGRES_OS_USER = 'postgres';
+
+export interface PrepareOptions {
+  readonly paths: SandboxPaths;
+  readonly issuersFile: string | undefined;
+  readonly contractFile: string | undefined;
+  readonly wanDelayMs: number;
+}
+
+/**
+ * Makes a sandbox's folder: configuration, secrets, seed and ports. `state.json` is written last: without it nothing
+ * was made, and the next `up` makes it all again.
+ */
+export async function prepareSandbox(options: PrepareOptions): Promise<SandboxState> {
+  const { paths, wanDelayMs } = options;
+  const contractFile = options.contractFile ?? shippedContractFile();
+  const issuersFile = options.issuersFile ?? shippedIssuersFile();
+  await loadContract(contractFile);
+  await readIssuersFile(issuersFile);
+  const account = await osAccount(POSTGRES_OS_USER);
+  await mkdir(paths.folder, { recursive: true, mode: 0o755 });
+  if (account !== undefined) await demandEnterable(paths.folder);
+  for (const { name } of [...ETCD_NODES, ...MEMBER_NODES]) {
+    await mkdir(paths.home(name), { recursive: true, mode: 0o755 });
+  }
+  if (account !== undefined) {
+    for (const { name } of MEMBER_NODES) await chown(paths.home(name), account.uid, account.gid);
+  }
+  await copyFile(contractFile, paths.contract);
+  await copyFile(issuersFile, paths.issuers);
+  await writeSecrets(paths);
+  return withFileLock(
+    { path: portsLock(), waitMs: PORTS_LOCK_WAIT_MS, what: 'the list of ports' },
+    async () => {
+      const names = portNames();
+      const free = await findFreePorts(names.length, await recordedPorts());
+      const state: SandboxState = {
+        version: 1,
+        name: paths.name,
+        createdAt: new Date().toISOString(),
+        wanDelayMs,
+        ports: Object.fromEntries(names.map((name, index) => [name, free[index] ?? 0])),
+      };
+      await writeFile(paths.config, estateYaml(state), { mode: 0o644 });
+      await writeJson(paths.state, state);
+      return state;
+    },
+  );
+}
+
+const shippedContractFile = (): string => fileURLToPath(new URL('../../contract.yaml', import.meta.url));
+
+/** As root, Postgres runs under its own account, which must be able to walk down to its data. */
+async function demandEnterable(folder: string): Promise<void> {
+  for (let at = folder; at !== dirname(at); at = dirname(at)) {
+    const { mode } = await stat(at);
+    if ((mode & 0o001) === 0) {
+      throw refusedError(`the user ${POSTGRES_OS_USER} can't enter ${at}, so Postgres can't run below it`, {
+        code: 'state_folder_closed',
+        next: `choose another folder with CAPSTAN_STATE_DIR (now: ${sandboxesFolder()}), or chmod o+x ${at}`,
+      });
+    }
+  }
+}
