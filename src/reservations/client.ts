@@ -4,6 +4,8 @@ import type {
   Command,
   DecideAnswer,
   DecideResult,
+  FindTokenAnswer,
+  FindTokenResult,
   IssuerAnswer,
   ReadIssuerResult,
   ResolveAnswer,
@@ -46,6 +48,22 @@ export async function resolveToken(
   const reply = await ask<ResolveAnswer>(client, call('resolve', scope, args), options.deadlineMs);
   if (reply.kind !== 'answered') return reply;
   return { kind: 'resolved', elapsedMs: reply.elapsedMs, ...reply.answer };
+}
+
+/**
+ * Looks for a token whose issuer isn't known, in all that one cluster holds; the scope names any shard that it owns. An
+ * empty answer means that this cluster had decided no such token; one in flight isn't seen. Never throws.
+ */
+export async function findToken(
+  client: ClientBase,
+  scope: Scope,
+  token: string,
+  options: AskOptions,
+): Promise<FindTokenResult> {
+  const sql = call('find_token', scope, [escapeLiteral(token)]);
+  const reply = await ask<FindTokenAnswer>(client, sql, options.deadlineMs);
+  if (reply.kind !== 'answered') return reply;
+  return { kind: 'found', elapsedMs: reply.elapsedMs, ...reply.answer };
 }
 
 export interface ReadIssuerRequest {

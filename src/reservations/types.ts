@@ -100,7 +100,16 @@ export interface ResolveAnswer extends AnswerFacts {
   readonly status: OutcomeKind | 'not_found';
   readonly head_position: string;
   readonly leader: string;
+  /** What the token is bound to; null while it is unknown, and for one that was settled before its original came. */
+  readonly hash: string | null;
   readonly outcome: Outcome | null;
+}
+
+/** Which issuers know a token, as one cluster's leader shows it: where to ask, not what to report. */
+export interface FindTokenAnswer extends AnswerFacts {
+  readonly leader: string;
+  /** At most 11, so that more than ten can be told from ten. */
+  readonly found: readonly { readonly shard: ShardId; readonly issuer: string }[];
 }
 
 export interface OpenReservation {
@@ -159,8 +168,10 @@ export interface Unknown {
 }
 export type Decided = { readonly kind: 'decided'; readonly elapsedMs: number } & DecideAnswer;
 export type Resolved = { readonly kind: 'resolved'; readonly elapsedMs: number } & ResolveAnswer;
+export type TokenFound = { readonly kind: 'found'; readonly elapsedMs: number } & FindTokenAnswer;
 export type IssuerRead = { readonly kind: 'read'; readonly elapsedMs: number } & IssuerAnswer;
 
 export type DecideResult = Decided | Refused | Unknown;
 export type ResolveResult = Resolved | Refused | Unknown;
+export type FindTokenResult = TokenFound | Refused | Unknown;
 export type ReadIssuerResult = IssuerRead | Refused | Unknown;

@@ -12,6 +12,7 @@ declare
   f record;
   v_head bigint;
   v_outcome json;
+  v_hash text;
 begin
   perform capstan.demand_autocommit();
   select position into v_head from capstan.shard_head where shard_id = p_shard for update;
@@ -20,10 +21,12 @@ begin
     raise exception 'shard % has no head here', p_shard using errcode = 'CP004';
   end if;
   v_outcome := capstan.stored_outcome(p_shard, p_issuer, p_token);
+  select pg_catalog.encode(body_hash, 'hex') into v_hash from capstan.reservation_token
+    where shard_id = p_shard and issuer_id = p_issuer and reservation_token = p_token;
   return pg_catalog.json_build_object('shard', p_shard, 'generation', p_generation, 'term', p_term, 'epoch', p_epoch,
     'left_ms', f.left_ms, 'degraded', f.degraded, 'rpo_lag_ms', f.rpo_lag_ms, 'rpo_claim', f.rpo_claim,
     'status', coalesce(v_outcome ->> 'outcome', 'not_found'), 'head_position', v_head::text, 'leader', f.leader,
-    'outcome', v_outcome);
+    'hash', v_hash, 'outcome', v_outcome);
 end $$;
 
 -- Waits until enough of the recorded followers have flushed up to the LSN, at most so long. False: they had not.
