@@ -1,0 +1,113 @@
+import { canonicalHash } from '../../domain/canonical-json.ts';
+import type { Contract } from '../../domain/contract.ts';
+import type { InSyncRecord } from '../../domain/records.ts';
+import type { ClusterView } from '../cluster-view.ts';
+import { type Candidates, isLeaderHealthy, sortCandidates } from './candidates.ts';
+import type { FailoverPlan, PlanRefusal } from './plan-types.ts';
+import { planRefusals } from './refusals.ts';
+
+export interface FailoverPlanInputs {
+  readonly view: ClusterView;
+  readonly mapVersion: number | null;
+  readonly contract: Contract;
+  readonly nowMs: number;
+  readonly target?: string | null | undefined;
+  /** Go on although the leader looks healthy. */
+  readonly force?: boolean | undefined;
+  /** Open without a same-region follower although the contract doesn't say so. */
+  readonly acceptDegraded?: boolean | undefined;
+  readonly lastPause?: { readonly operation: string; readonly ms: number } | undefined;
+}
+
+/** Plans an in-region failover. Pure: the same inputs give the same plan, for a dry run and for a run. */
+export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
+  const { view, mapVersion, contract, nowMs, target = null, force = false, acceptDegraded = false } = inputs;
+  const authority = view.authority?.value;
+  const inSync = view.inSync?.value ?? null;
+  const term = authority?.term ?? 0;
+  const sorted = sortCandidates({ view, contract, nowMs });
+  const leaderHealthy = isLeaderHealthy({ view, contract, nowMs });
+  const needed = neededFrozen(inSync);
+  const { freezeMs, promoteMs, openMs } = contract.deadlines;
+  const refusals: readonly PlanRefusal[] = planRefusals({
+    view,
+    contract,
+    sorted,
+    leaderHealthy,
+    needed,
+    target,
+    force,
+    acceptDegraded,
+  });
+  return {
+    kind: 'failover',
+    cluster: view.name,
+    hash: planHash({ view, mapVersion, sorted, target }),
+    mapVersion,
+    term,
+    nextTerm: term + 1,
+    epoch: view.membership?.value.epoch ?? 0,
+    leader: authority?.leader ?? null,
+    leaderHealthy,
+    inSync,
+    target,
+    ...sorted,
+    fence: {
+      kind: 'frozen-voters',
+      voters: inSync?.voters.map(({ member }) => member) ?? [],
+      needed,
+      statement: `${needed} of ${inSync?.voters.length ?? 0} recorded voters freeze, so that the old leader can't get a commit acknowledged`,
+    },
+    loss: {
+      decisions: '0',
+      statement:
+        'none: each confirmed decision was flushed by the recorded in-sync set; a request that is in flight gets `unknown` and its token resolves it',
+    },
+    pause: {
+      expectedMs: inputs.lastPause?.ms ?? null,
+      basis:
+        inputs.lastPause === undefined
+          ? 'no failover of this cluster has been measured yet'
+          : `measured by ${inputs.lastPause.operation}`,
+      atMostMs: freezeMs + promoteMs + openMs,
+    },
+    // The next leader regrows its in-sync set only after it has opened.
+    opensDegraded: true,
+    approvals: [...(force ? ['force'] : []), ...(acceptDegraded ? ['accept-degraded'] : [])],
+    refusals,
+  };
+}
+
+/** With n voters of which k acknowledge each commit, n-k+1 that are frozen leave fewer than k. */
+const neededFrozen = (inSync: InSyncRecord | null): number =>
+  inSync === null || inSync.voters.length === 0 ? 1 : inSync.voters.length - inSync.required + 1;
+
+/** Over what the decision rests on, and not over what moves all the time (LSNs, heartbeat ages). */
+function planHash(about: {
+  readonly view: ClusterView;
+  readonly mapVersion: number | null;
+  readonly sorted: Candidates;
+  readonly target: string | null;
+}): string {
+  const { view, mapVersion, sorted, target } = about;
+  const inSync = view.inSync?.value;
+  return canonicalHash({
+    cluster: view.name,
+    mapVersion,
+    term: view.authority?.value.term ?? null,
+    leader: view.authority?.value.leader ?? null,
+    epoch: view.membership?.value.epoch ?? null,
+    inSync:
+      inSync === undefined
+        ? null
+        : {
+            term: inSync.term,
+            epoch: inSync.epoch,
+            required: inSync.required,
+            degraded: inSync.degraded,
+            voters: inSync.voters.map(({ member, incarnation }) => `${member} ${incarnation}`).toSorted(),
+          },
+    candidates: sorted.candidates.map(({ member, incarnation }) => `${member} ${incarnation}`).toSorted(),
+    target,
+  });
+}

@@ -1,0 +1,155 @@
+import { CapstanError, ExitCode } from '../../domain/errors.ts';
+import type { DecidedPrefix, OperationRecord, PromotionReport } from '../../domain/records.ts';
+import { auditIn } from '../audit.ts';
+import { nextAuthority } from '../authority.ts';
+import type { HeldOperation } from '../operation-journal.ts';
+import { stepResult } from '../operation-record.ts';
+import { revisionOf, type Versioned } from '../store.ts';
+import {
+  type FailoverRun,
+  interrupted,
+  readOwnCluster,
+  report,
+  stalled,
+  termOf,
+  transition,
+} from './context.ts';
+import { type FailoverPhase, stepsLeft } from './phases.ts';
+import { isReportOf, promotionDifferences } from './verification.ts';
+import { waitFor } from './wait.ts';
+
+/** The prefix that `decide` recorded; it is in the journal and in authority alike. */
+export function prefixOf(record: OperationRecord): DecidedPrefix {
+  const prefix = stepResult(record, 'decide')?.['prefix'];
+  if (prefix === undefined) throw new Error(`operation ${record.id} has no decided prefix`);
+  return prefix as DecidedPrefix;
+}
+
+/** Waits for the decided member's own report of its promotion. */
+export async function promoteStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
+  const promotion = await waitForReport(run, held, 'promote');
+  const moved = await transition(run, {
+    held,
+    event: 'completed',
+    result: { member: promotion.value.member, promotedAt: promotion.value.promotedAt },
+  });
+  return moved ?? held;
+}
+
+/** Compares what was promoted with what was decided. A difference stops the operation: nothing opens. */
+export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
+  const promotion = await waitForReport(run, held, 'verify');
+  const { id, cluster, actor, planHash } = held.value;
+  const prefix = prefixOf(held.value);
+  const differences = promotionDifferences(promotion.value, {
+    operation: id,
+    term: termOf(held.value),
+    prefix,
+  });
+  const { member, timeline, switchLsn, positions } = promotion.value;
+  const error =
+    differences.length === 0
+      ? null
+      : { code: 'prefix_differs', message: `${member} is not the decided prefix: ${differences.join('; ')}` };
+  const moved = await transition(run, {
+    held,
+    event: error === null ? 'completed' : 'differs',
+    result: { member, timeline, switchLsn, shards: Object.keys(positions).length, differences },
+    error,
+    with: (transaction) => {
+      transaction.expect(run.keys.promotionReport(cluster), promotion.revision);
+      if (error === null) return;
+      auditIn(transaction, run.keys, {
+        actor,
+        action: 'failover.verify',
+        target: cluster,
+        operation: id,
+        planHash,
+        before: prefix,
+        after: promotion.value,
+        outcome: 'failed',
+        reason: error.message,
+      });
+    },
+  });
+  return moved ?? held;
+}
+
+/** What a run answers once its operation has failed: the new leader stays closed. */
+export function failedError({ id, error }: OperationRecord): CapstanError {
+  return new CapstanError(error?.message ?? `operation ${id} failed`, {
+    code: error?.code ?? 'operation_failed',
+    exit: ExitCode.partial,
+    next: `capstan operation show ${id}; once the member's promotion report is mended: capstan operation resume ${id}`,
+    data: { operation: id },
+  });
+}
+
+/**
+ * Opens the verified leader, recorded as degraded: its agent grows the in-sync set again. The report that was verified
+ * is compared once more, by content and by revision, so nothing opens on one that was replaced since.
+ */
+export async function openStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
+  const { view, authority } = await readOwnCluster(run, held, 'promoting');
+  const { id, cluster } = held.value;
+  const term = termOf(held.value);
+  const prefix = prefixOf(held.value);
+  const promotion = view.promotion;
+  const claim = { operation: id, term, prefix };
+  const verified =
+    isReportOf(promotion?.value, claim) && promotionDifferences(promotion.value, claim).length === 0;
+  if (!verified) {
+    throw new CapstanError(`the promotion report of ${prefix.member} changed after it was verified`, {
+      code: 'promotion_changed',
+      exit: ExitCode.partial,
+      next: `capstan member list --cluster ${cluster}`,
+      data: { operation: id, found: promotion?.value ?? null },
+    });
+  }
+  const now = new Date().toISOString();
+  const epoch = view.membership?.value.epoch ?? 0;
+  const moved = await transition(run, {
+    held,
+    event: 'completed',
+    result: { leader: prefix.member, term, openedAt: now, degraded: true },
+    with: (transaction) => {
+      transaction
+        .expect(run.keys.promotionReport(cluster), revisionOf(promotion))
+        .expect(run.keys.membership(cluster), revisionOf(view.membership))
+        .expect(run.keys.authority(cluster), authority.revision)
+        .put(run.keys.authority(cluster), nextAuthority(authority.value, { kind: 'open' }, now))
+        .expect(run.keys.inSync(cluster), revisionOf(view.inSync))
+        .put(run.keys.inSync(cluster), { term, epoch, voters: [], required: 0, degraded: true, since: now });
+    },
+  });
+  return moved ?? held;
+}
+
+async function waitForReport(
+  run: FailoverRun,
+  held: HeldOperation,
+  step: FailoverPhase,
+): Promise<Versioned<PromotionReport>> {
+  const { id } = held.value;
+  const timeoutMs = run.contract.deadlines.promoteMs;
+  const claim = { operation: id, term: termOf(held.value), prefix: prefixOf(held.value) };
+  const waited = await waitFor({
+    check: async () => {
+      const { view } = await readOwnCluster(run, held, 'promoting');
+      if (isReportOf(view.promotion?.value, claim)) return view.promotion;
+      const detail = `waiting for ${claim.prefix.member} to promote`;
+      report(run, { operation: id, step, state: 'waiting', detail });
+      return undefined;
+    },
+    timeoutMs,
+    signal: run.signal,
+  });
+  if (waited.kind === 'found') return waited.value;
+  if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft(step));
+  throw stalled({
+    record: held.value,
+    code: 'promotion_overdue',
+    message: `${claim.prefix.member} has not reported its promotion within ${timeoutMs} ms; it is decided, so only it can go on`,
+    lastError: waited.lastError,
+  });
+}

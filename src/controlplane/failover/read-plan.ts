@@ -1,0 +1,73 @@
+import { refusedError } from '../../domain/errors.ts';
+import type { MapRecord, OperationRecord } from '../../domain/records.ts';
+import type { Contract } from '../../domain/contract.ts';
+import type { EtcdReader } from '../../etcd/port.ts';
+import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import type { Keys } from '../keys.ts';
+import { listOperations } from '../operation-journal.ts';
+import { stepResult } from '../operation-record.ts';
+import { readContract, readRecord, type Versioned } from '../store.ts';
+import { planFailover } from './plan.ts';
+import type { FailoverPlan } from './plan-types.ts';
+
+/** How many of the cluster's latest operations are searched for a measured pause. */
+const RECENT_OPERATIONS = 20;
+
+export interface FailoverRequest {
+  readonly etcd: EtcdReader;
+  readonly keys: Keys;
+  readonly cluster: string;
+  readonly target?: string | null | undefined;
+  readonly force?: boolean | undefined;
+  readonly acceptDegraded?: boolean | undefined;
+}
+
+export interface ReadPlan {
+  readonly plan: FailoverPlan;
+  /** What the plan was made from, with the revisions that the fence compares. */
+  readonly view: ClusterView;
+  readonly map: Versioned<MapRecord> | undefined;
+  readonly contract: Contract;
+}
+
+/**
+ * The dry run: reads etcd and plans, and changes nothing. A plan that can't be run carries its refusals. Throws
+ * `cluster_not_found` or `estate_missing` (exit 4), `etcd_unreachable` (exit 7).
+ */
+export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPlan> {
+  const { etcd, keys, cluster, target, force, acceptDegraded } = request;
+  const [contract, map, view, recent] = await Promise.all([
+    readContract(etcd, keys),
+    readRecord<MapRecord>(etcd, keys.map),
+    readClusterView(etcd, keys, cluster),
+    listOperations({ etcd, keys, cluster, limit: RECENT_OPERATIONS }),
+  ]);
+  if (view === undefined) {
+    throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
+      code: 'cluster_not_found',
+      next: 'capstan cluster list',
+    });
+  }
+  const plan = planFailover({
+    view,
+    mapVersion: map?.value.version ?? null,
+    contract,
+    nowMs: Date.now(),
+    target,
+    force,
+    acceptDegraded,
+    lastPause: lastMeasuredPause(recent),
+  });
+  return { plan, view, map, contract };
+}
+
+function lastMeasuredPause(
+  operations: readonly OperationRecord[],
+): { readonly operation: string; readonly ms: number } | undefined {
+  for (const record of operations) {
+    const ms = stepResult(record, 'settle')?.['pauseMs'];
+    if (record.kind === 'failover' && record.status === 'done' && typeof ms === 'number')
+      return { operation: record.id, ms };
+  }
+  return undefined;
+}

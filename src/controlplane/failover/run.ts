@@ -1,0 +1,205 @@
+import { type CapstanError, messageOf, refusedError } from '../../domain/errors.ts';
+import type { AuthorityRecord, OperationRecord } from '../../domain/records.ts';
+import type { EtcdPort } from '../../etcd/port.ts';
+import { appendAudit, auditIn } from '../audit.ts';
+import { nextAuthority } from '../authority.ts';
+import { readClusterView } from '../cluster-view.ts';
+import { OperationJournal, type HeldOperation } from '../operation-journal.ts';
+import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation-record.ts';
+import { revisionOf, type Versioned } from '../store.ts';
+import { type FailoverProgress, report } from './context.ts';
+import { drive } from './drive.ts';
+import { advance, statusOf } from './phases.ts';
+import type { FailoverPlan } from './plan-types.ts';
+import { type FailoverRequest, type ReadPlan, readFailoverPlan } from './read-plan.ts';
+
+export interface RunFailoverOptions extends FailoverRequest {
+  readonly etcd: EtcdPort;
+  /** The hash of the plan that was shown; a plan that differs by now is refused. */
+  readonly planHash?: string | undefined;
+  readonly actor: string;
+  readonly reason?: string | undefined;
+  /** Aborted: stop at the next safe boundary, with `operation_interrupted`. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: FailoverProgress) => void) | undefined;
+}
+
+export interface FailoverResult {
+  readonly changed: boolean;
+  readonly operation: OperationRecord;
+}
+
+/**
+ * Plans and runs an in-region failover, and answers once the new leader holds its lease and leads. Refusals (exit 4)
+ * change nothing but the audit log: the plan's own (`leader_healthy`, `no_candidate`, `cluster_degraded`, …),
+ * `plan_drifted`, `operation_active`. `operation_interrupted` and the `…_incomplete`/`…_overdue` codes (exit 5) leave an
+ * operation that `capstan operation resume` goes on with; `operation_superseded` (exit 4) says that another one does.
+ */
+export async function runFailover(options: RunFailoverOptions): Promise<FailoverResult> {
+  const { etcd, keys, signal, onProgress } = options;
+  const planned = await readFailoverPlan(options);
+  await refuseUnlessRunnable(options, planned.plan);
+  if (signal?.aborted === true) {
+    throw refusedError('interrupted before the fence: nothing was changed', {
+      code: 'interrupted',
+      next: `capstan failover run ${options.cluster}`,
+    });
+  }
+  const journal = new OperationJournal({ etcd, keys });
+  const fencedAtMonotonicMs = performance.now();
+  const held = await fence({ options, planned, journal });
+  const run = {
+    etcd,
+    keys,
+    contract: planned.contract,
+    journal,
+    signal,
+    onProgress,
+    fencedAtMonotonicMs,
+  };
+  report(run, {
+    operation: held.value.id,
+    step: 'fence',
+    state: 'finished',
+    detail: `term ${planned.plan.nextTerm}, no leader`,
+  });
+  const done = await drive(run, held);
+  return { changed: true, operation: done.value };
+}
+
+async function refuseUnlessRunnable(options: RunFailoverOptions, plan: FailoverPlan): Promise<void> {
+  const [first] = plan.refusals;
+  if (first !== undefined) {
+    throw await refuse(options, plan, {
+      code: first.code,
+      message: plan.refusals.map(({ message }) => message).join('; '),
+      next: first.next,
+    });
+  }
+  const { planHash } = options;
+  if (planHash !== undefined && planHash !== plan.hash) {
+    throw await refuse(options, plan, {
+      code: 'plan_drifted',
+      message: `the plan is ${plan.hash} by now, not ${planHash}: what it rests on has changed`,
+      next: `capstan failover run ${plan.cluster} --dry-run`,
+    });
+  }
+}
+
+/** Audits the refusal. An etcd that doesn't take the entry doesn't turn a refusal into something else. */
+async function refuse(
+  { etcd, keys, actor }: RunFailoverOptions,
+  plan: FailoverPlan,
+  { code, message, next }: { readonly code: string; readonly message: string; readonly next: string },
+): Promise<CapstanError> {
+  let auditFailure: string | undefined;
+  try {
+    await appendAudit(etcd, keys, {
+      actor,
+      action: 'failover.start',
+      target: plan.cluster,
+      planHash: plan.hash,
+      before: { leader: plan.leader, term: plan.term },
+      after: { leader: plan.leader, term: plan.term },
+      outcome: 'refused',
+      reason: `${code}: ${message}`,
+    });
+  } catch (error) {
+    auditFailure = messageOf(error);
+  }
+  return refusedError(message, {
+    code,
+    next,
+    retryable: code === 'leader_healthy' || code === 'plan_drifted',
+    data: { plan, ...(auditFailure === undefined ? {} : { auditFailure }) },
+  });
+}
+
+/**
+ * One transaction: authority fenced under the next term, the operation, and the key that admits one operation. It
+ * compares everything that the plan was made from, so a drift after the hash was checked is a drift too.
+ */
+async function fence(about: {
+  readonly options: RunFailoverOptions;
+  readonly planned: ReadPlan;
+  readonly journal: OperationJournal;
+}): Promise<HeldOperation> {
+  const { options, planned, journal } = about;
+  const { keys, cluster, actor, reason = 'failover' } = options;
+  const { plan, view, map } = planned;
+  const now = new Date();
+  const id = newOperationId('failover', now);
+  const authority = view.authority as Versioned<AuthorityRecord>;
+  const fenced = nextAuthority(authority.value, { kind: 'fence', operation: id }, now.toISOString());
+  const begun = newOperation({
+    id,
+    kind: 'failover',
+    cluster,
+    phase: 'fence',
+    actor,
+    reason,
+    planHash: plan.hash,
+    plan: { ...plan },
+    approvals: plan.approvals,
+    coordinatorId: newCoordinatorId(),
+    now,
+  });
+  const phase = advance('fence', 'completed');
+  const result = {
+    term: fenced.term,
+    formerLeader: plan.leader,
+    // The last sign that the old leader decided: nothing in etcd tells the fault's moment any better.
+    faultAt: view.lease?.value.renewedAt ?? null,
+    fencedAt: now.toISOString(),
+  };
+  const next = finishStep({ record: begun, result, phase, status: statusOf(phase), now });
+  const outcome = await journal.write({
+    held: undefined,
+    next,
+    with: (transaction) => {
+      transaction
+        .expect(keys.map, revisionOf(map))
+        .expect(keys.membership(cluster), revisionOf(view.membership))
+        .expect(keys.inSync(cluster), revisionOf(view.inSync))
+        .expect(keys.authority(cluster), authority.revision)
+        .put(keys.authority(cluster), fenced)
+        .expect(keys.activeOperation(cluster), '0')
+        .put(keys.activeOperation(cluster), id);
+      auditIn(transaction, keys, {
+        actor,
+        action: 'failover.start',
+        target: cluster,
+        operation: id,
+        planHash: plan.hash,
+        before: authority.value,
+        after: fenced,
+        reason,
+      });
+    },
+  });
+  if (outcome.kind === 'written') return outcome.held;
+  if (outcome.kind === 'superseded') {
+    // The fence stood, and somebody has taken the operation over before this process heard of it.
+    throw refusedError(`operation ${id} was taken over by another coordinator`, {
+      code: 'operation_superseded',
+      next: `capstan operation show ${id}`,
+      data: { operation: id },
+    });
+  }
+  const active = (await readClusterView(options.etcd, keys, cluster))?.activeOperation?.value;
+  throw await refuse(
+    options,
+    plan,
+    active === undefined
+      ? {
+          code: 'plan_drifted',
+          message: `cluster ${cluster} or the map changed while the failover began`,
+          next: `capstan failover run ${cluster} --dry-run`,
+        }
+      : {
+          code: 'operation_active',
+          message: `operation ${active} holds cluster ${cluster}`,
+          next: `capstan operation resume ${active}`,
+        },
+  );
+}

@@ -1,0 +1,109 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  accepts,
+  advance,
+  type FailoverEvent,
+  type FailoverPhase,
+  isDecided,
+  isFinal,
+  parsePhase,
+  statusOf,
+  stepsLeft,
+  TRANSITIONS,
+} from '../../../src/controlplane/failover/phases.ts';
+
+const PHASES = Object.keys(TRANSITIONS) as FailoverPhase[];
+const EVENTS = Object.keys(TRANSITIONS.fence) as FailoverEvent[];
+
+/** What etcd holds beside the phase, moved by the same transaction. */
+interface World {
+  readonly phase: FailoverPhase;
+  readonly term: number;
+  readonly authority: 'open' | 'fenced' | 'promoting';
+  readonly leaders: number;
+}
+
+const START: World = { phase: 'fence', term: 5, authority: 'open', leaders: 1 };
+
+function step(world: World, event: FailoverEvent): World {
+  if (!accepts(world.phase, event)) return world;
+  const phase = advance(world.phase, event);
+  if (event === 'completed' && world.phase === 'fence')
+    return { phase, term: world.term + 1, authority: 'fenced', leaders: 0 };
+  if (event === 'completed' && world.phase === 'decide') return { ...world, phase, authority: 'promoting' };
+  if (event === 'completed' && world.phase === 'open')
+    return { ...world, phase, authority: 'open', leaders: 1 };
+  if (event === 'aborted') return { phase, term: world.term + 1, authority: 'open', leaders: 1 };
+  return { ...world, phase };
+}
+
+describe('the failover transition table', () => {
+  it('goes from fence to done by completing each step once', () => {
+    expect(stepsLeft('fence')).toEqual([
+      'fence',
+      'freeze',
+      'proof',
+      'decide',
+      'promote',
+      'verify',
+      'open',
+      'settle',
+    ]);
+  });
+
+  it('can be aborted before the decision and never after it', () => {
+    const abortable = PHASES.filter((phase) => accepts(phase, 'aborted'));
+    expect(abortable).toEqual(['freeze', 'proof', 'decide']);
+    expect(PHASES.filter(isDecided)).toEqual(['promote', 'verify', 'open', 'settle', 'failed']);
+  });
+
+  it('resumes every unfinished phase, and no finished one', () => {
+    for (const phase of PHASES) {
+      const unfinished = phase !== 'fence' && !isFinal(phase);
+      expect([phase, accepts(phase, 'resumed')]).toEqual([phase, unfinished]);
+    }
+  });
+
+  it('reaches done or aborted from anywhere, whenever its coordinator is killed', () => {
+    for (const killedIn of PHASES.filter((phase) => accepts(phase, 'resumed'))) {
+      const resumed = advance(killedIn, 'resumed');
+      expect(stepsLeft(resumed).at(-1)).toBe('settle');
+    }
+  });
+
+  it('never undoes a decision, lowers a term, or opens a second leader, in any order of events', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...EVENTS), { maxLength: 60 }), (events) => {
+        let world = START;
+        for (const event of events) {
+          const next = step(world, event);
+          expect(next.term).toBeGreaterThanOrEqual(world.term);
+          expect(next.leaders).toBe(next.authority === 'open' ? 1 : 0);
+          if (isDecided(world.phase)) expect(isDecided(next.phase) || next.phase === 'done').toBe(true);
+          if (next.authority === 'open' && next.phase !== 'fence') {
+            expect(next.term).toBe(next.phase === 'aborted' ? START.term + 2 : START.term + 1);
+          }
+          world = next;
+        }
+      }),
+    );
+  });
+
+  it('opens only after verification', () => {
+    const before = PHASES.filter((phase) =>
+      EVENTS.some((event) => TRANSITIONS[phase][event] === 'open' && event !== 'resumed'),
+    );
+    expect(before).toEqual(['verify']);
+  });
+
+  it('counts as running until it is done, aborted or failed', () => {
+    expect(PHASES.filter((phase) => statusOf(phase) !== 'running')).toEqual(['done', 'aborted', 'failed']);
+  });
+
+  it('refuses an event that the table lacks, and a phase that it does not know', () => {
+    expect(() => advance('promote', 'aborted')).toThrow(/can't take/);
+    expect(parsePhase('toString')).toBeUndefined();
+    expect(parsePhase('settle')).toBe('settle');
+  });
+});
