@@ -19,6 +19,27 @@ const catalog = {
   flag_invalid: { exit: 2, when: 'a flag has a value that is not allowed' },
   flag_missing: { exit: 2, when: 'a required flag is missing' },
   flags_conflict: { exit: 2, when: 'flags that exclude or need each other' },
+  name_invalid: { exit: 2, when: 'a name that no cluster, member, region or sandbox can have' },
+  config_not_found: { exit: 2, when: 'no capstan.yaml is named or found, and no sandbox exists' },
+  config_unreadable: { exit: 2, when: 'the configuration or a file that it names can not be read' },
+  config_invalid: { exit: 2, when: 'the configuration breaks a rule; the message names each field' },
+  contract_unreadable: { exit: 2, when: 'the contract can not be read' },
+  contract_invalid: { exit: 2, when: 'the contract breaks a rule; the message names each field' },
+  secret_missing: { exit: 2, when: 'a secret is not where the configuration says' },
+  confirmation_required: { exit: 2, when: 'a risky change without a terminal and without its flag' },
+  confirmation_mismatch: { exit: 4, when: '--confirm names something else' },
+  not_confirmed: { exit: 4, when: 'the question was not answered with the name' },
+  estate_missing: { exit: 4, when: 'this etcd holds no such estate; capstan init makes it' },
+  record_invalid: { exit: 1, when: 'etcd holds something that Capstan did not write' },
+  concurrent_change: { exit: 4, when: 'somebody else changed it at the same time' },
+  issuer_invalid: { exit: 2, when: 'not an issuer that a client could send' },
+  shard_missing: { exit: 4, when: 'the estate has no such shard' },
+  cluster_not_found: { exit: 4, when: 'the estate has no such cluster' },
+  map_version_missing: { exit: 4, when: 'the shard map never had that version' },
+  operation_not_found: { exit: 4, when: 'there is no such operation' },
+  commit_token_invalid: { exit: 2, when: 'not a commit token' },
+  etcd_unreachable: { exit: 7, when: 'no quorum of etcd answers in time' },
+  etcd_outcome_unknown: { exit: 5, when: 'etcd may have carried out a change whose answer was lost' },
 } as const satisfies Record<string, CatalogEntry>;
 
 export type ErrorCode = keyof typeof catalog;
@@ -28,3 +49,17 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, CatalogEntry>> = catalog;
 
 export const isErrorCode = (value: unknown): value is ErrorCode =>
   typeof value === 'string' && Object.hasOwn(catalog, value);
+
+export const CONFIG_ERRORS: readonly ErrorCode[] = [
+  'config_not_found',
+  'config_unreadable',
+  'config_invalid',
+];
+
+/** What every command can meet that reads the estate from etcd. */
+export const ETCD_ERRORS: readonly ErrorCode[] = [
+  ...CONFIG_ERRORS,
+  'secret_missing',
+  'estate_missing',
+  'etcd_unreachable',
+];

@@ -69,3 +69,12 @@ export async function openQuickEstate(flag: string | undefined): Promise<QuickEs
   if (config === undefined) return openEstate(flag);
   return { location, config, keys: new Keys(config.estate), region: callerRegion() };
 }
+
+/** Finds the estate the quick way and runs `use` with a reader of its etcd: all that a command that only looks needs. */
+export async function lookUp<T>(
+  flag: string | undefined,
+  use: (found: { readonly etcd: EtcdReader; readonly keys: Keys }) => Promise<T>,
+): Promise<T> {
+  const estate = await openQuickEstate(flag);
+  return withEtcdReader(estate, (etcd) => use({ etcd, keys: estate.keys }));
+}
