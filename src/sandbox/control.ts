@@ -10,6 +10,7 @@ import { requireSandboxState } from './state.ts';
 import { type Node, NODES } from './topology.ts';
 
 const END_MS = 10_000;
+const ROUND_MS = 1_000;
 const PAUSE_MS = 5_000;
 const LOCK_WAIT_MS = 15_000;
 
@@ -52,20 +53,34 @@ export async function killProcess(
   const found = await targetsOf(order);
   const targets = signal === 'SIGKILL' ? found.all : found.heads;
   await signalAll(targets, signal);
-  if (['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT'].includes(signal)) {
+  if (signal === 'SIGKILL') await killRest(order);
+  else if (['SIGTERM', 'SIGINT', 'SIGQUIT'].includes(signal)) {
     // A stopped process acts on no other signal before it goes on.
-    if (signal !== 'SIGKILL') await signalAll(found.all, 'SIGCONT');
-    const left = await waitForEnd(signal === 'SIGKILL' ? targets : found.all, END_MS);
-    if (left.length > 0) {
-      throw unknownError(`${order.process} has not ended ${END_MS / 1_000} s after ${signal}`, {
-        code: 'process_still_running',
-        next: `capstan sandbox status --name ${order.paths.name}`,
-        data: { pids: left.map(({ pid }) => pid) },
-      });
-    }
+    await signalAll(found.all, 'SIGCONT');
+    const left = await waitForEnd(found.all, END_MS);
+    if (left.length > 0) throw stillRunning(order, left);
   }
   return outcome(order, targets);
 }
+
+/** What was being forked while its family was killed is killed too. */
+async function killRest(order: ProcessOrder): Promise<void> {
+  const deadline = performance.now() + END_MS;
+  for (;;) {
+    const { all } = await targetsOf(order);
+    if (all.length === 0) return;
+    if (performance.now() > deadline) throw stillRunning(order, all);
+    await signalAll(all, 'SIGKILL');
+    await waitForEnd(all, ROUND_MS);
+  }
+}
+
+const stillRunning = ({ process: name, paths }: ProcessOrder, left: readonly PlacedProcess[]): Error =>
+  unknownError(`${name} does not end`, {
+    code: 'process_still_running',
+    next: `capstan sandbox status --name ${paths.name}`,
+    data: { pids: left.map(({ pid }) => pid) },
+  });
 
 /** SIGSTOP for all of it, until no process of it moves: a backend that was being forked meanwhile is caught too. */
 export async function pauseProcess(order: ProcessOrder): Promise<ProcessOutcome> {
@@ -112,7 +127,7 @@ export async function startProcess(order: Omit<ProcessOrder, 'only'>): Promise<P
   const state = await requireSandboxState(paths);
   const lock = { path: sandboxLock(paths.name), waitMs: LOCK_WAIT_MS, what: `the sandbox ${paths.name}` };
   const changed = await withFileLock(lock, () => startProcesses({ paths, state, nodes: [node] }));
-  const [inspected] = (await inspectProcesses(paths)).filter((one) => one.node === node);
+  const inspected = (await inspectProcesses(paths)).find((one) => one.node === node);
   return {
     process: node.name,
     only: null,

@@ -83,16 +83,20 @@ export async function runningDaemon(paths: SandboxPaths, name: string): Promise<
   return record !== undefined && (await isRunning(record)) ? record : undefined;
 }
 
-/** Sends a signal to each process that still is the one meant; how many it reached. */
+/**
+ * Sends a signal to each process that still is the one meant, without a pause in between: to a family, it comes at
+ * once. Returns how many it reached.
+ */
 export async function signalAll(
   targets: readonly ProcessIdentity[],
   signal: NodeJS.Signals,
 ): Promise<number> {
+  const running = await Promise.all(targets.map(isRunning));
   let reached = 0;
-  for (const target of targets) {
-    if (!(await isRunning(target))) continue;
+  for (const [index, { pid }] of targets.entries()) {
+    if (running[index] !== true) continue;
     try {
-      process.kill(target.pid, signal);
+      process.kill(pid, signal);
       reached += 1;
     } catch (error) {
       // It ended in between; anything else (no permission) must show.
