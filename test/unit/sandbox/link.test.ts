@@ -82,6 +82,7 @@ async function dial(): Promise<Client> {
 
 const heard = (client: Client, text: string) =>
   vi.waitFor(() => expect(client.heard).toBe(text), { timeout: 3_000, interval: 5 });
+const carried = () => links.get('new-york', 'madrid').report().connections;
 const cut = (from: string, to: string, mode: 'hold' | 'lose' | null) =>
   links.get(from, to).change({ cut: mode });
 
@@ -175,7 +176,6 @@ test('a connection attempt in a cut meets silence, and reaches its target after 
 
 test('an attempt that was given up during a cut never reaches its target', async () => {
   cut('new-york', 'madrid', 'hold');
-  const carried = () => links.get('new-york', 'madrid').report().connections;
   const [closed, broken] = [await dial(), await dial()];
   await vi.waitFor(() => expect(carried()).toBe(2));
   closed.socket.end('never');

@@ -1,0 +1,127 @@
+/** Sandboxes for end-to-end tests: each with a name of its own, driven by the real command line, always torn down. */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
+
+const root = new URL('../../', import.meta.url);
+/** Tests run against the source, so that no build can be stale; CAPSTAN_TEST_DIST=1 runs the build instead. */
+const built = process.env['CAPSTAN_TEST_DIST'] === '1' && existsSync(new URL('dist/cli/main.js', root));
+const program = fileURLToPath(new URL(built ? 'bin/run.js' : 'bin/dev.js', root));
+const CALL_TIMEOUT_MS = 120_000;
+
+/** The one document that `-o json` prints; docs/cli.md. */
+export interface Envelope<T = Record<string, unknown>> {
+  readonly kind: string;
+  readonly ok: boolean;
+  readonly data: T;
+  readonly warnings: readonly string[];
+  readonly error: { readonly code: string; readonly message: string; readonly exit: number } | null;
+}
+
+export interface CapstanRun<T> {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly result: Envelope<T>;
+}
+
+export interface CapstanOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Aborting kills the command with SIGKILL. */
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+/** The folder under which this run keeps its sandboxes; the leak guard watches it. */
+export function testStateDir(): string {
+  const folder = process.env['CAPSTAN_TEST_ROOT'];
+  if (folder === undefined) throw new Error('CAPSTAN_TEST_ROOT is set by test/support/leak-guard.ts');
+  return folder;
+}
+
+/** A name that no other test uses. */
+export const freshName = (): string => `t${randomBytes(4).toString('hex')}`;
+
+/** Runs the real command line with `-o json` and parses its envelope. A failure is a result, not a throw. */
+export async function capstan<T = Record<string, unknown>>(
+  args: readonly string[],
+  options: CapstanOptions = {},
+): Promise<CapstanRun<T>> {
+  const { status, stdout, stderr } = await capstanText([...args, '-o', 'json'], options);
+  try {
+    return { status, stdout, stderr, result: JSON.parse(stdout) as Envelope<T> };
+  } catch {
+    throw new Error(
+      `capstan ${args.join(' ')} printed no document (status ${status}):\n${stdout}\n${stderr}`,
+    );
+  }
+}
+
+/** Runs the real command line as it is typed. */
+export function capstanText(
+  args: readonly string[],
+  { environment, signal, timeoutMs = CALL_TIMEOUT_MS }: CapstanOptions = {},
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...args], {
+      env: { ...process.env, CAPSTAN_STATE_DIR: testStateDir(), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      ...(signal === undefined ? {} : { signal }),
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.once('error', (error) => {
+      // An abort kills the command on purpose; `close` follows.
+      if (error.name !== 'AbortError') reject(error);
+    });
+    child.once('close', (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+export interface TestSandbox {
+  readonly name: string;
+  readonly environment: SandboxEnvironment;
+  /** The command line with this sandbox as its estate. */
+  capstan<T = Record<string, unknown>>(args: readonly string[]): Promise<CapstanRun<T>>;
+  down(): Promise<void>;
+}
+
+/** Starts a sandbox; whoever starts it ends it with `down` (in `afterAll`). Throws with the whole output on failure. */
+export async function startSandbox(args: readonly string[] = []): Promise<TestSandbox> {
+  const name = freshName();
+  const up = await capstanText(['sandbox', 'up', '--name', name, ...args]);
+  if (up.status !== 0) {
+    await capstanText(['sandbox', 'down', '--name', name]);
+    throw new Error(`sandbox up failed (status ${up.status}):\n${up.stdout}\n${up.stderr}`);
+  }
+  const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name]);
+  const environment = { CAPSTAN_SANDBOX: name, CAPSTAN_CONFIG: result.data.config };
+  return {
+    name,
+    environment: result.data,
+    capstan: (words) => capstan(words, { environment }),
+    down: async () => {
+      const down = await capstanText(['sandbox', 'down', '--name', name]);
+      if (down.status !== 0) throw new Error(`sandbox down failed:\n${down.stdout}\n${down.stderr}`);
+    },
+  };
+}
+
+/** Runs `body` with a sandbox of its own, which is taken down whatever happens. */
+export async function withSandbox<T>(
+  body: (sandbox: TestSandbox) => Promise<T>,
+  args: readonly string[] = [],
+): Promise<T> {
+  const sandbox = await startSandbox(args);
+  try {
+    return await body(sandbox);
+  } finally {
+    await sandbox.down();
+  }
+}

@@ -1,0 +1,62 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { addressFrom } from '../../../src/config/address-from.ts';
+import { loadEstateConfig } from '../../../src/config/estate-config.ts';
+import { estateYaml, etcdEndpoints } from '../../../src/sandbox/estate-file.ts';
+import { portNames, routesOf, type SandboxState } from '../../../src/sandbox/state.ts';
+
+const names = portNames();
+const state: SandboxState = {
+  version: 1,
+  name: 'demo',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  wanDelayMs: 0,
+  ports: Object.fromEntries(names.map((name, index) => [name, 20_000 + index])),
+};
+
+test('the generated capstan.yaml is an estate like any other', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'capstan-unit-'));
+  try {
+    const file = join(folder, 'capstan.yaml');
+    await writeFile(file, estateYaml(state));
+    const config = await loadEstateConfig(file);
+    expect(Object.keys(config.clusters)).toEqual(['c1', 'c2']);
+    expect(config.clusters['c1']?.members['c1-madrid-1']).toMatchObject({
+      region: 'madrid',
+      role: 'observer',
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('whoever is in another region reaches a member through the link, and its own region directly', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'capstan-unit-'));
+  try {
+    const file = join(folder, 'capstan.yaml');
+    await writeFile(file, estateYaml(state));
+    const member = (await loadEstateConfig(file)).clusters['c1']?.members['c1-new-york-1'];
+    if (member === undefined) throw new Error('c1-new-york-1 is missing');
+    const linked = routesOf(state).map(({ listenPort }) => `127.0.0.1:${listenPort}`);
+    expect(addressFrom(member.address, 'new-york')).toBe(member.listen);
+    expect(linked).not.toContain(addressFrom(member.address, 'new-york'));
+    expect(linked).toContain(addressFrom(member.address, 'madrid'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("a region's own etcd comes first, and only that one is reached directly", () => {
+  const linked = new Set(routesOf(state).map(({ listenPort }) => `http://127.0.0.1:${listenPort}`));
+  for (const region of ['new-york', 'madrid'] as const) {
+    const [own, ...others] = etcdEndpoints(state, region);
+    expect(linked.has(own ?? '')).toBe(false);
+    expect(others.map((url) => linked.has(url))).toEqual([true, true]);
+  }
+});
+
+test('no port is used twice', () => {
+  expect(new Set(names).size).toBe(names.length);
+});
