@@ -11,7 +11,7 @@ import type { Outcome } from './race-endpoints.ts';
 const UNSENT =
   /No connection established|Channel closed before call started|Name resolution failed|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|too many requests/;
 const DENIED =
-  /permission denied|authentication failed|user name not found|invalid auth token|unauthenticated|authentication is not enabled/i;
+  /permission denied|authentication failed|user name not found|user name is empty|invalid auth token|unauthenticated|authentication is not enabled/i;
 const LEASE_GONE = /requested lease not found|is expired or revoked/;
 /** Refused by the server before it was proposed, or deterministically when it was applied: no effect either way. */
 const INVALID =

@@ -1,7 +1,8 @@
 import type { IWatchResponse } from 'etcd3';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type EndpointOrder } from './endpoint-order.ts';
+import type { EndpointOrder } from './endpoint-order.ts';
 import { type Etcd3Endpoint, keyValueOf } from './etcd3-endpoint.ts';
+import { outcomeOfFailure } from './etcd-errors.ts';
 import type { Watch, WatchEvent, WatchHandlers } from './port.ts';
 import { prefixEnd } from './prefix-end.ts';
 
@@ -26,6 +27,7 @@ export class Etcd3Watch implements Watch {
   readonly #closing = new AbortController();
   readonly #first = Promise.withResolvers<void>();
   #done: Promise<void> = Promise.resolve();
+  #lastError: unknown;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -35,7 +37,10 @@ export class Etcd3Watch implements Watch {
   async open(): Promise<this> {
     this.#done = this.#run();
     const { timeoutMs } = this.#options;
-    const late = setTimeout(() => this.#first.reject(new Error(`no list within ${timeoutMs} ms`)), timeoutMs);
+    const late = setTimeout(
+      () => this.#first.reject(this.#lastError ?? new Error(`no list within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     try {
       await this.#first.promise;
       return this;
@@ -64,6 +69,9 @@ export class Etcd3Watch implements Watch {
       } catch (error) {
         if (signal.aborted) return;
         this.#options.order.bad(endpoint);
+        this.#lastError = error;
+        // Before the first list a refusal (a wrong password) is the caller's answer; later it may be mended.
+        if (outcomeOfFailure(error).kind === 'refused') this.#first.reject(error);
         this.#options.handlers.onBreak?.(error);
       }
       failures = performance.now() - startedAt > 5_000 ? 0 : failures + 1;
