@@ -14,108 +14,115 @@ language sql volatile as $$
   select (pg_catalog.split_part(pg_catalog.pg_read_file('/proc/uptime', 0, 64, true), ' ', 1)::float8 * 1000)::bigint
 $$;
 
--- A caller must be alone in its transaction, under READ COMMITTED: under another level the checks would read an old
--- snapshot, also at commit. A statement that starts its own transaction has that transaction's timestamp. That holds for
--- a simple query, and for no statement after a BEGIN of its own message.
-create function capstan.demand_autocommit() returns void
+-- Whether the caller is alone in its transaction, on a leader, under READ COMMITTED: under another level the checks would
+-- read an old snapshot, also at commit. A statement that starts its own transaction has that transaction's timestamp; that
+-- holds for a simple query, and for no statement after a BEGIN of an earlier message.
+create function capstan.is_alone() returns boolean
+language sql volatile as $$
+  select not pg_catalog.pg_is_in_recovery()
+    and pg_catalog.current_setting('transaction_isolation') = 'read committed'
+    and pg_catalog.statement_timestamp() = pg_catalog.transaction_timestamp()
+    and pg_catalog.pg_current_xact_id_if_assigned() is null
+$$;
+
+create function capstan.refuse_shape() returns void
 language plpgsql volatile as $$
 begin
   if pg_catalog.pg_is_in_recovery() then
     raise exception 'this member follows: it decides nothing' using errcode = 'CP013';
   end if;
-  if pg_catalog.current_setting('transaction_isolation') <> 'read committed'
-    or pg_catalog.statement_timestamp() <> pg_catalog.transaction_timestamp()
-    or pg_catalog.pg_current_xact_id_if_assigned() is not null then
-    raise exception 'must be the only statement of its transaction, a simple query under READ COMMITTED'
-      using errcode = 'CP010', hint = 'send it alone, outside BEGIN, with the simple query protocol';
-  end if;
+  raise exception 'must be the only statement of its transaction, a simple query under READ COMMITTED'
+    using errcode = 'CP010', hint = 'send it alone, outside BEGIN, with the simple query protocol';
+end $$;
+
+-- Says a refusal with its SQLSTATE, and what is true instead.
+create function capstan.refuse(
+  p_state text, p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer
+) returns void
+language plpgsql volatile as $$
+declare
+  v record;
+begin
+  select cs.cluster, cs.epoch, cs.term, a.generation, a.state, l.epoch as leased_epoch, l.term as leased_term,
+      l.admission_reason
+    into v
+    from (select 1) one
+    left join capstan.cluster_state cs on true
+    left join capstan.lease l on true
+    left join capstan.shard_authority a on a.shard_id = p_shard;
+  raise exception using errcode = p_state, message = case p_state
+    when 'CP001' then format('term %s was named; this is term %s, leased under %s', p_term, v.term,
+      coalesce(v.leased_term::text, 'none'))
+    when 'CP002' then format('generation %s of shard %s was named; this is generation %s', p_generation, p_shard, v.generation)
+    when 'CP003' then format('shard %s is sealed', p_shard)
+    when 'CP004' then format('shard %s is not owned by cluster %s', p_shard, v.cluster)
+    when 'CP005' then format('the lease of term %s has lapsed', p_term)
+    when 'CP006' then format('admission is closed: %s', coalesce(v.admission_reason, 'no reason given'))
+    when 'CP007' then 'synchronous_commit or the follower set is weaker than the membership demands'
+    when 'CP008' then format('epoch %s was named; this is epoch %s, leased under %s', p_epoch, v.epoch,
+      coalesce(v.leased_epoch::text, 'none'))
+    when 'CP009' then format('this is cluster %s, not %s', v.cluster, p_cluster)
+    when 'CP012' then 'the remote replay has not been proved for too long'
+    else 'refused'
+  end;
 end $$;
 
 -- Refuses, or returns the time left and what an answer has to say. `p_deciding`: false for reads, which a closed admission,
 -- an RPO bound or a seal don't stop. `p_cluster` null: not asked (the commit check knows it from the rows).
--- VOLATILE, so that each statement in it reads what is committed now, also when a trigger calls it at commit.
+--
+-- One query, for speed: plpgsql sets up each expression anew in each transaction. VOLATILE, so that it reads what is
+-- committed now, also when a trigger calls it at commit. The clocks are read after its snapshot was taken: a pause between
+-- the two makes the check stricter, never looser.
 create function capstan.fence(
   p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer, p_deciding boolean,
-  out left_ms bigint, out deadline timestamptz, out leader text, out degraded boolean,
+  out checked_at timestamptz, out left_ms bigint, out leader text, out degraded boolean,
   out rpo_lag_ms bigint, out rpo_claim text, out sync_members text[], out sync_required integer
 )
 language plpgsql volatile as $$
 declare
-  v record;
-  v_now timestamptz;
-  v_boot bigint;
+  v_refusal text;
 begin
-  select cs.cluster as seen_cluster, cs.epoch as seen_epoch, cs.term as seen_term,
-      a.cluster as owner, a.generation, a.state, l.*
-    into v
-    from capstan.cluster_state cs
+  select
+      case
+        when cs.cluster is null then 'CP005'
+        when p_cluster <> cs.cluster or l.cluster <> cs.cluster then 'CP009'
+        when p_epoch is distinct from cs.epoch or l.epoch <> cs.epoch then 'CP008'
+        when p_term is distinct from cs.term or l.term <> cs.term then 'CP001'
+        when a.state is null or a.state = 'moved' or a.cluster <> cs.cluster then 'CP004'
+        when p_generation is distinct from a.generation then 'CP002'
+        when a.state = 'sealed' and p_deciding then 'CP003'
+        when l.grant_id is null
+          or l.postmaster_started_at <> pg_catalog.pg_postmaster_start_time()
+          or c.now < l.granted_at or c.now >= l.expires_at
+          or (c.boot is null) <> (l.expires_uptime_ms is null)
+          or c.boot < l.granted_uptime_ms or c.boot >= l.expires_uptime_ms then 'CP005'
+        when l.admission <> 'open' and p_deciding then 'CP006'
+        when c.now >= l.rpo_until and p_deciding then 'CP012'
+        when pg_catalog.current_setting('synchronous_commit') not in ('on', 'remote_apply')
+          or pg_catalog.current_setting('synchronous_standby_names') <> l.sync_names then 'CP007'
+      end,
+      c.now,
+      pg_catalog.floor(least(
+        pg_catalog.date_part('epoch', l.expires_at - c.now) * 1000,
+        l.expires_uptime_ms - c.boot,
+        case when p_deciding then pg_catalog.date_part('epoch', l.rpo_until - c.now) * 1000 end)),
+      l.leader, l.degraded, l.rpo_lag_ms, l.rpo_claim, l.sync_members, l.sync_required
+    into v_refusal, checked_at, left_ms, leader, degraded, rpo_lag_ms, rpo_claim, sync_members, sync_required
+    from (select capstan.wall_clock() as now, capstan.boot_clock_ms() as boot) c
+    left join capstan.cluster_state cs on true
     left join capstan.lease l on true
     left join capstan.shard_authority a on a.shard_id = p_shard;
-  if v.seen_cluster is null then
-    raise exception 'this Postgres has adopted no term yet' using errcode = 'CP005';
+  if v_refusal is not null then
+    perform capstan.refuse(v_refusal, p_cluster, p_epoch, p_shard, p_generation, p_term);
   end if;
-  if p_cluster <> v.seen_cluster or v.cluster <> v.seen_cluster then
-    raise exception 'this is cluster %, not %', v.seen_cluster, p_cluster using errcode = 'CP009';
-  end if;
-  if p_epoch is distinct from v.seen_epoch or v.epoch <> v.seen_epoch then
-    raise exception 'epoch % was named; this is epoch %, leased under %', p_epoch, v.seen_epoch, v.epoch
-      using errcode = 'CP008';
-  end if;
-  if p_term is distinct from v.seen_term or v.term <> v.seen_term then
-    raise exception 'term % was named; this is term %, leased under %', p_term, v.seen_term, v.term
-      using errcode = 'CP001';
-  end if;
-  if v.state is null or v.state = 'moved' or v.owner <> v.seen_cluster then
-    raise exception 'shard % is not owned by cluster %', p_shard, v.seen_cluster using errcode = 'CP004';
-  end if;
-  if p_generation is distinct from v.generation then
-    raise exception 'generation % of shard % was named; this is generation %', p_generation, p_shard, v.generation
-      using errcode = 'CP002';
-  end if;
-  if v.state = 'sealed' and p_deciding then
-    raise exception 'shard % is sealed', p_shard using errcode = 'CP003';
-  end if;
-
-  -- The clocks are read after the row: a pause between the two makes the check stricter, never looser.
-  v_now := capstan.wall_clock();
-  v_boot := capstan.boot_clock_ms();
-  if v.grant_id is null
-    or v.postmaster_started_at <> pg_catalog.pg_postmaster_start_time()
-    or v_now < v.granted_at or v_now >= v.expires_at
-    or (v_boot is null) <> (v.expires_uptime_ms is null)
-    or v_boot < v.granted_uptime_ms or v_boot >= v.expires_uptime_ms then
-    raise exception 'the lease of term % has lapsed', p_term using errcode = 'CP005';
-  end if;
-  deadline := v.expires_at;
-  if v_boot is not null then
-    deadline := least(deadline, v_now + (v.expires_uptime_ms - v_boot) * interval '1 millisecond');
-  end if;
-  if p_deciding then
-    if v.admission <> 'open' then
-      raise exception 'admission is closed: %', coalesce(v.admission_reason, 'no reason given') using errcode = 'CP006';
-    end if;
-    if v_now >= v.rpo_until then
-      raise exception 'the remote replay has not been proved for too long' using errcode = 'CP012';
-    end if;
-    deadline := least(deadline, v.rpo_until);
-  end if;
-  if pg_catalog.current_setting('synchronous_commit') not in ('on', 'remote_apply')
-    or pg_catalog.current_setting('synchronous_standby_names') <> v.sync_names then
-    raise exception 'synchronous_commit or the follower set is weaker than the membership demands'
-      using errcode = 'CP007';
-  end if;
-  left_ms := floor(extract(epoch from deadline - v_now) * 1000);
-  leader := v.leader;
-  degraded := v.degraded;
-  rpo_lag_ms := v.rpo_lag_ms;
-  rpo_claim := v.rpo_claim;
-  sync_members := v.sync_members;
-  sync_required := v.sync_required;
 end $$;
 
 -- At commit the function's own check can be old by then: the same fence, once more.
 create function capstan.check_at_commit() returns trigger
-language plpgsql volatile security definer set search_path = capstan, pg_temp as $$
+language plpgsql volatile security definer
+set search_path = capstan, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
 begin
   if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'must run under READ COMMITTED' using errcode = 'CP010';

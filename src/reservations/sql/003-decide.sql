@@ -22,6 +22,15 @@ language sql stable as $$
     where shard_id = p_shard and issuer_id = p_issuer and reservation_token = p_token
 $$;
 
+-- What a chunk of a batch decided, and what it made of an issuer's exposure (`position` null: nothing).
+create type capstan.decision as (
+  command text, event text, issuer text, desk text, token text, hash bytea, outcome text, reason text, note text,
+  reservation text, amount bigint, reserved_after bigint, limit_after bigint, position bigint
+);
+create type capstan.exposure_change as (
+  issuer text, limit_cents bigint, reserved_cents bigint, open_count integer, position bigint
+);
+
 -- Decides a batch in order, in one transaction.
 --
 -- A batch is worked in chunks: one query looks up all that a chunk needs, the decisions are made in variables, then the rows are
@@ -31,7 +40,8 @@ $$;
 --
 -- A command whose text doesn't parse (class 22) has no effect either; the client names it like CP011.
 --
--- The plan settings keep a plan that was made while the tables were small from scanning them when they are large.
+-- The plan settings keep a plan that was made while the tables were small from scanning them when they are large. Variables
+-- start null on purpose: each default would be one more expression to set up in each transaction.
 create function capstan.decide(
   p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer, p_commands jsonb
 ) returns json
@@ -44,86 +54,60 @@ as $$
 declare
   f record;
   c record;
+  e capstan.exposure_change;
+  i integer;
   v_head bigint;
   v_start bigint;
   v_now timestamptz;
   v_count integer;
-  v_next integer := 1;
-  i integer;
+  v_done integer := 0;
   v_outcome text;
   v_reason text;
   v_event text;
   v_amount bigint;
-  v_results text[] := '{}';
-  -- Issuers touched by the chunk.
-  s_issuer text[];
-  s_limit bigint[];
-  s_reserved bigint[];
-  s_open integer[];
-  s_position bigint[];
-  s_known boolean[];
-  -- Tokens and reservations named by the chunk.
-  k_token text[];
-  k_reservation text[];
-  -- Decisions to write.
-  w_command text[];
-  w_event text[];
-  w_issuer text[];
-  w_desk text[];
-  w_token text[];
-  w_hash bytea[];
-  w_outcome text[];
-  w_reason text[];
-  w_note text[];
-  w_reservation text[];
-  w_amount bigint[];
-  w_reserved bigint[];
-  w_limit bigint[];
-  w_position bigint[];
+  v_refused text;
+  v_results text[];
+  -- Of the chunk: its issuers and their exposure, the tokens and reservations (after a slash) it named, its decisions.
+  s_issuers text[];
+  s_exposures capstan.exposure_change[];
+  s_named text[];
+  s_decisions capstan.decision[];
 begin
-  perform capstan.demand_autocommit();
-  select position into v_head from capstan.shard_head where shard_id = p_shard for update;
-  select * into f from capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, true);
+  if not capstan.is_alone() then
+    perform capstan.refuse_shape();
+  end if;
+  select h.position, h.position into v_head, v_start
+    from capstan.shard_head h where h.shard_id = p_shard for update;
+  f := capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, true);
+  v_now := f.checked_at;
   if v_head is null then
     raise exception 'shard % has no head here', p_shard using errcode = 'CP004';
   end if;
-  if pg_catalog.jsonb_typeof(p_commands) is distinct from 'array' then
-    raise exception 'commands must be an array' using errcode = 'CP011';
+  v_count := case pg_catalog.jsonb_typeof(p_commands) when 'array' then pg_catalog.jsonb_array_length(p_commands) end;
+  if v_count is null or v_count not between 1 and 1000 then
+    raise exception 'commands must be an array of 1 to 1000' using errcode = 'CP011';
   end if;
-  v_count := pg_catalog.jsonb_array_length(p_commands);
-  if v_count not between 1 and 1000 then
-    raise exception 'a batch holds 1 to 1000 commands, not %', v_count using errcode = 'CP011';
-  end if;
-  v_start := v_head;
-  v_now := capstan.wall_clock();
 
-  while v_next <= v_count loop
-    s_issuer := '{}'; s_limit := '{}'; s_reserved := '{}'; s_open := '{}'; s_position := '{}'; s_known := '{}';
-    k_token := '{}'; k_reservation := '{}';
-    w_command := '{}'; w_event := '{}'; w_issuer := '{}'; w_desk := '{}'; w_token := '{}'; w_hash := '{}';
-    w_outcome := '{}'; w_reason := '{}'; w_note := '{}'; w_reservation := '{}'; w_amount := '{}'; w_reserved := '{}';
-    w_limit := '{}'; w_position := '{}';
+  while v_done < v_count loop
     for c in
       select q.ord, q.kind, q.issuer, q.token, q.desk, q.reservation, q.notional, q."limit", q.reason,
           pg_catalog.decode(q.hash, 'hex') as hash,
-          e.limit_cents, e.reserved_cents, e.open_count,
+          x.limit_cents, x.reserved_cents, x.open_count,
           t.outcome as t_outcome, t.body_hash as t_hash,
           r.status as r_status, r.desk as r_desk, r.notional_cents as r_notional
         from rows from (pg_catalog.jsonb_to_recordset(p_commands) as (kind text, issuer text, token text, desk text,
             hash text, reservation text, notional bigint, "limit" bigint, reason text)) with ordinality
           as q(kind, issuer, token, desk, hash, reservation, notional, "limit", reason, ord)
         left join lateral (select limit_cents, reserved_cents, open_count from capstan.issuer_exposure
-          where shard_id = p_shard and issuer_id = q.issuer limit 1) e on true
+          where shard_id = p_shard and issuer_id = q.issuer limit 1) x on true
         left join lateral (select outcome, body_hash from capstan.reservation_token
           where shard_id = p_shard and issuer_id = q.issuer and reservation_token = q.token limit 1) t on true
         left join lateral (select status, desk, notional_cents from capstan.reservation
           where shard_id = p_shard and issuer_id = q.issuer and reservation_id = q.reservation limit 1) r on true
-        where q.ord >= v_next
+        where q.ord > v_done
     loop
-      if c.token = any (k_token) or c.reservation = any (k_reservation) then
-        exit;
-      end if;
-      v_next := v_next + 1;
+      exit when c.token = any (s_named) or '/' || c.reservation = any (s_named);
+      v_done := v_done + 1;
       if c.issuer is null or c.token is null or c.desk is null or (c.hash is null and c.kind <> 'settle') then
         raise exception 'command % lacks issuer, token, desk or hash', c.ord using errcode = 'CP011';
       end if;
@@ -137,54 +121,44 @@ begin
         continue;
       end if;
 
-      i := pg_catalog.array_position(s_issuer, c.issuer);
+      i := pg_catalog.array_position(s_issuers, c.issuer);
       if i is null then
-        s_issuer := s_issuer || c.issuer;
-        s_limit := s_limit || c.limit_cents;
-        s_reserved := s_reserved || c.reserved_cents;
-        s_open := s_open || c.open_count;
-        s_position := s_position || null::bigint;
-        s_known := s_known || (c.limit_cents is not null);
-        i := pg_catalog.cardinality(s_issuer);
+        e := row(c.issuer, c.limit_cents, c.reserved_cents, c.open_count, null);
+      else
+        e := s_exposures[i];
       end if;
-      v_reason := null;
-      v_amount := null;
       case c.kind
         when 'reserve' then
           v_amount := c.notional;
           if v_amount is null or v_amount <= 0 or v_amount > 100000000000000000 or c.reservation is null then
             raise exception 'command % lacks a reservation or a notional within bounds', c.ord using errcode = 'CP011';
-          end if;
-          if s_limit[i] is null then
-            v_results := v_results || '{"refused":"issuer_not_found"}'::text;
-            continue;
+          elsif e.limit_cents is null then
+            v_refused := 'issuer_not_found';
           elsif c.r_status is not null then
-            v_results := v_results || '{"refused":"reservation_exists"}'::text;
-            continue;
-          elsif v_amount > s_limit[i] - s_reserved[i] then
+            v_refused := 'reservation_exists';
+          elsif v_amount > e.limit_cents - e.reserved_cents then
             v_outcome := 'rejected'; v_reason := 'insufficient_headroom'; v_event := 'reserve_rejected';
           else
             v_outcome := 'confirmed'; v_event := 'reserved';
-            s_reserved[i] := s_reserved[i] + v_amount;
-            s_open[i] := s_open[i] + 1;
+            e.reserved_cents := e.reserved_cents + v_amount;
+            e.open_count := e.open_count + 1;
           end if;
         when 'release' then
           v_amount := c.r_notional;
-          if s_limit[i] is null then
-            v_results := v_results || '{"refused":"issuer_not_found"}'::text;
-            continue;
+          if c.reservation is null then
+            raise exception 'command % lacks a reservation', c.ord using errcode = 'CP011';
+          elsif e.limit_cents is null then
+            v_refused := 'issuer_not_found';
           elsif c.r_status is null then
-            v_results := v_results || '{"refused":"reservation_not_found"}'::text;
-            continue;
+            v_refused := 'reservation_not_found';
           elsif c.r_desk <> c.desk then
-            v_results := v_results || '{"refused":"not_your_reservation"}'::text;
-            continue;
+            v_refused := 'not_your_reservation';
           elsif c.r_status = 'released' then
             v_outcome := 'rejected'; v_reason := 'already_released'; v_event := 'release_rejected';
           else
             v_outcome := 'confirmed'; v_event := 'released';
-            s_reserved[i] := s_reserved[i] - v_amount;
-            s_open[i] := s_open[i] - 1;
+            e.reserved_cents := e.reserved_cents - v_amount;
+            e.open_count := e.open_count - 1;
             update capstan.reservation set status = 'released', position = v_head + 1
               where shard_id = p_shard and issuer_id = c.issuer and reservation_id = c.reservation;
           end if;
@@ -193,80 +167,72 @@ begin
           if v_amount is null or v_amount < 0 or v_amount > 100000000000000000
             or (c.kind = 'correct' and c.reason is null) then
             raise exception 'command % lacks a limit within bounds, or a reason', c.ord using errcode = 'CP011';
+          elsif c.kind = 'correct' and e.limit_cents is null then
+            v_refused := 'issuer_not_found';
+          else
+            v_outcome := 'confirmed';
+            v_event := case c.kind when 'correct' then 'corrected' else 'limit_set' end;
+            e := row(c.issuer, v_amount, coalesce(e.reserved_cents, 0), coalesce(e.open_count, 0), e.position);
           end if;
-          if c.kind = 'correct' and s_limit[i] is null then
-            v_results := v_results || '{"refused":"issuer_not_found"}'::text;
-            continue;
-          end if;
-          v_outcome := 'confirmed';
-          v_event := case c.kind when 'correct' then 'corrected' else 'limit_set' end;
-          s_limit[i] := v_amount;
-          s_reserved[i] := coalesce(s_reserved[i], 0);
-          s_open[i] := coalesce(s_open[i], 0);
         when 'settle' then
-          v_outcome := 'abandoned'; v_event := 'abandoned';
+          v_amount := null; v_outcome := 'abandoned'; v_event := 'abandoned';
         else
           raise exception 'command % has an unknown kind', c.ord using errcode = 'CP011';
       end case;
+      if v_refused is not null then
+        v_results := v_results || pg_catalog.format('{"refused":"%s"}', v_refused);
+        v_refused := null;
+        continue;
+      end if;
 
       v_head := v_head + 1;
       if v_outcome = 'confirmed' then
-        s_position[i] := v_head;
+        e.position := v_head;
       end if;
-      k_token := k_token || c.token;
-      k_reservation := k_reservation || c.reservation;
-      w_command := w_command || c.kind;
-      w_event := w_event || v_event;
-      w_issuer := w_issuer || c.issuer;
-      w_desk := w_desk || c.desk;
-      w_token := w_token || c.token;
-      w_hash := w_hash || c.hash;
-      w_outcome := w_outcome || v_outcome;
-      w_reason := w_reason || v_reason;
-      w_note := w_note || c.reason;
-      w_reservation := w_reservation || c.reservation;
-      w_amount := w_amount || v_amount;
-      w_reserved := w_reserved || s_reserved[i];
-      w_limit := w_limit || s_limit[i];
-      w_position := w_position || v_head;
+      if i is null then
+        s_issuers := s_issuers || c.issuer;
+        s_exposures := s_exposures || e;
+      else
+        s_exposures[i] := e;
+      end if;
+      s_named := s_named || array[c.token, '/' || c.reservation];
+      s_decisions := s_decisions || row(c.kind, v_event, c.issuer, c.desk, c.token, c.hash, v_outcome, v_reason, c.reason,
+        c.reservation, v_amount, e.reserved_cents, e.limit_cents, v_head)::capstan.decision;
       v_results := v_results || capstan.outcome_json(false, c.kind, v_outcome, v_head, p_generation, p_term, v_reason,
-        c.reservation, v_amount, s_reserved[i], s_limit[i], v_now)::text;
+        c.reservation, v_amount, e.reserved_cents, e.limit_cents, v_now)::text;
+      if v_reason is not null then
+        v_reason := null;
+      end if;
     end loop;
 
-    for i in 1 .. pg_catalog.cardinality(s_issuer) loop
-      if s_position[i] is null then
-        continue; -- only refused, rejected or abandoned: the exposure is as it was
-      elsif s_known[i] then
-        update capstan.issuer_exposure
-          set limit_cents = s_limit[i], reserved_cents = s_reserved[i], open_count = s_open[i], position = s_position[i]
-          where shard_id = p_shard and issuer_id = s_issuer[i];
-      else
-        insert into capstan.issuer_exposure (shard_id, issuer_id, limit_cents, reserved_cents, open_count, position)
-          values (p_shard, s_issuer[i], s_limit[i], s_reserved[i], s_open[i], s_position[i]);
-      end if;
-    end loop;
-    if pg_catalog.cardinality(w_position) > 0 then
-      with w as materialized (
-        select * from unnest(w_command, w_event, w_issuer, w_desk, w_token, w_hash, w_outcome, w_reason, w_note,
-            w_reservation, w_amount, w_reserved, w_limit, w_position)
-          as w(command, event, issuer, desk, token, hash, outcome, reason, note, reservation, amount, reserved, lim, position)
+    if s_decisions is not null then
+      with exposed as (
+        insert into capstan.issuer_exposure as x (shard_id, issuer_id, limit_cents, reserved_cents, open_count, position)
+          select p_shard, s.issuer, s.limit_cents, s.reserved_cents, s.open_count, s.position
+            from unnest(s_exposures) s where s.position is not null
+          on conflict (shard_id, issuer_id) do update
+            set limit_cents = excluded.limit_cents, reserved_cents = excluded.reserved_cents,
+              open_count = excluded.open_count, position = excluded.position
       ), made as (
         insert into capstan.reservation (shard_id, issuer_id, reservation_id, desk, notional_cents, status,
             reservation_token, decided_position, position, decided_at)
-          select p_shard, issuer, reservation, desk, amount, 'confirmed', token, position, position, v_now
-            from w where event = 'reserved'
+          select p_shard, d.issuer, d.reservation, d.desk, d.amount, 'confirmed', d.token, d.position, d.position, v_now
+            from unnest(s_decisions) d where d.event = 'reserved'
       ), remembered as (
         insert into capstan.reservation_token (shard_id, issuer_id, reservation_token, command, desk, body_hash, outcome,
             reason, reservation_id, amount_cents, reserved_after, limit_after, position, generation, term, decided_at)
-          select p_shard, issuer, token, command, desk, hash, outcome, reason, reservation, amount, reserved, lim,
-              position, p_generation, p_term, v_now
-            from w
+          select p_shard, d.issuer, d.token, d.command, d.desk, d.hash, d.outcome, d.reason, d.reservation, d.amount,
+              d.reserved_after, d.limit_after, d.position, p_generation, p_term, v_now
+            from unnest(s_decisions) d
       )
       insert into capstan.outbox (shard_id, position, generation, term, event, issuer_id, desk, reservation_token,
           reservation_id, amount_cents, reserved_after, limit_after, reason, decided_at)
-        select p_shard, position, p_generation, p_term, event, issuer, desk, token, reservation, amount, reserved, lim,
-            coalesce(reason, note), v_now
-          from w;
+        select p_shard, d.position, p_generation, p_term, d.event, d.issuer, d.desk, d.token, d.reservation, d.amount,
+            d.reserved_after, d.limit_after, coalesce(d.reason, d.note), v_now
+          from unnest(s_decisions) d;
+    end if;
+    if v_done < v_count then
+      s_issuers := null; s_exposures := null; s_named := null; s_decisions := null;
     end if;
   end loop;
 

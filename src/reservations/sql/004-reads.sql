@@ -7,14 +7,21 @@ set local role capstan_owner;
 create function capstan.resolve(
   p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer, p_issuer text, p_token text
 ) returns json
-language plpgsql volatile security definer set search_path = capstan, pg_temp as $$
+language plpgsql volatile security definer
+set search_path = capstan, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
 declare
   f record;
   v_head bigint;
   v_outcome json;
   v_hash text;
 begin
-  perform capstan.demand_autocommit();
+  if not capstan.is_alone() then
+    perform capstan.refuse_shape();
+  end if;
   select position into v_head from capstan.shard_head where shard_id = p_shard for update;
   select * into f from capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, false);
   if v_head is null then
@@ -72,7 +79,9 @@ declare
   v_flushed boolean;
   v_limit integer := least(greatest(coalesce(p_limit, 0), 0), 1000);
 begin
-  perform capstan.demand_autocommit();
+  if not capstan.is_alone() then
+    perform capstan.refuse_shape();
+  end if;
   select * into f from capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, false);
   select h.position as head_position, e.limit_cents, e.reserved_cents, e.open_count, e.position, o.rows, o.count
     into v

@@ -20,7 +20,7 @@ begin
   perform 1 from capstan.shard_authority where shard_id = p_shard for share;
   select * into f from capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, true);
   insert into capstan.guard_entry (shard_id, epoch, generation, term) values (p_shard, p_epoch, p_generation, p_term);
-  return f.deadline;
+  return f.checked_at + f.left_ms * interval '1 millisecond';
 end $$;
 
 reset role;
