@@ -71,6 +71,8 @@ function etcdArguments(paths: SandboxPaths, state: SandboxState, { name }: EtcdN
     `--initial-cluster=${peers.join(',')}`,
     `--initial-cluster-token=${paths.name}-${state.createdAt}`,
     '--initial-cluster-state=new',
+    // A member that comes back from a partition must not end a good leader's term.
+    '--pre-vote',
     '--auto-compaction-mode=periodic',
     '--auto-compaction-retention=10m',
     '--logger=zap',

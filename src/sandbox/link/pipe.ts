@@ -58,6 +58,9 @@ export class Pipe {
       this.#flush();
     });
     sink.on('close', () => this.#flush());
+    // What came before the handshake was answered sets out only now.
+    const early = this.#queue.splice(0);
+    for (const { payload } of early) this.#enqueue(payload);
     this.#flush();
   }
 
@@ -89,13 +92,16 @@ export class Pipe {
       this.#holed = true;
       return;
     }
-    const now = performance.now();
-    const bytes = sizeOf(payload);
-    this.#lastArrival = Math.max(this.#lastArrival, this.#link.arrivalTime(now, bytes));
-    this.#queue.push({ arrivesAt: this.#lastArrival, payload });
-    this.#queuedBytes += bytes;
+    this.#queuedBytes += sizeOf(payload);
+    this.#enqueue(payload);
     if (this.#queuedBytes > QUEUE_BYTES_MAX) this.#source.pause();
     this.#flush();
+  }
+
+  #enqueue(payload: Payload): void {
+    const arrival = this.#link.arrivalTime(performance.now(), sizeOf(payload));
+    this.#lastArrival = Math.max(this.#lastArrival, arrival);
+    this.#queue.push({ arrivesAt: this.#lastArrival, payload });
   }
 
   #heldTooLong(): boolean {
