@@ -13,7 +13,6 @@ import { type Figures, formatRatios, percentile, ratio } from './support/stats.t
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 4);
-const HOT = 'BENCH-184';
 
 const call = (estate: BenchEstate, issuer: string) => ({
   path: '/reservations',
@@ -22,7 +21,7 @@ const call = (estate: BenchEstate, issuer: string) => ({
 });
 
 const coldIssuer = (estate: BenchEstate, n: number) =>
-  estate.coldIssuers[n % estate.coldIssuers.length] ?? HOT;
+  estate.coldIssuers[n % estate.coldIssuers.length] ?? estate.hotIssuer;
 
 /** A share of failed answers would make a throughput figure a lie. */
 function demandConfirmed(phase: string, { statuses }: LoadResult): void {
@@ -47,7 +46,7 @@ async function load(
 /** Cold callers' p99 while a hot issuer takes 64 callers beside them. */
 async function coldBesideHot(estate: BenchEstate): Promise<LoadResult> {
   const [, cold] = await Promise.all([
-    load('hot beside cold', estate, estate.gatewayUrl, 64, () => HOT),
+    load('hot beside cold', estate, estate.gatewayUrl, 64, () => estate.hotIssuer),
     load('cold beside hot', estate, estate.gatewayUrl, 16, (n) => coldIssuer(estate, n)),
   ]);
   return cold;
@@ -66,9 +65,9 @@ try {
     const phases: readonly [string, () => Promise<Figures>][] = [
       ['F spread', () => pgbench({ ...f, clients: 64 })],
       ['spread', () => load('spread', estate, estate.gatewayUrl, 64, (n) => coldIssuer(estate, n))],
-      ['N hot 128', () => load('N hot', estate, naive.url, 128, () => HOT)],
-      ['hot 128', () => load('hot 128', estate, estate.gatewayUrl, 128, () => HOT)],
-      ['hot 32', () => load('hot 32', estate, estate.gatewayUrl, 32, () => HOT)],
+      ['N hot 128', () => load('N hot', estate, naive.url, 128, () => estate.hotIssuer)],
+      ['hot 128', () => load('hot 128', estate, estate.gatewayUrl, 128, () => estate.hotIssuer)],
+      ['hot 32', () => load('hot 32', estate, estate.gatewayUrl, 32, () => estate.hotIssuer)],
       ['cold only', () => load('cold only', estate, estate.gatewayUrl, 16, (n) => coldIssuer(estate, n))],
       ['cold beside hot', () => coldBesideHot(estate)],
       ['F one', () => pgbench({ ...f, clients: 1 })],

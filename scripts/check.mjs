@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
-const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
+// The tests drive the build that was just made, as a user would.
+const env = { ...process.env, CAPSTAN_TEST_DIST: '1', PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
 const scratch = mkdtempSync(join(tmpdir(), 'capstan-check-'));
 
 const STATIC_CHECKS = [

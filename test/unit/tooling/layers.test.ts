@@ -38,10 +38,12 @@ function plant(files: Readonly<Record<string, string>>): string {
 
 function cruise(tree: string): { summary: { violations: { rule: { name: string } }[] } } {
   const args = ['src', '--config', '.dependency-cruiser.cjs', '--output-type', 'json'];
-  const options = { cwd: tree, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-  return JSON.parse(
-    execFileSync(join(repo, 'node_modules', '.bin', 'depcruise'), args, options),
-  ) as ReturnType<typeof cruise>;
+  const report = execFileSync(join(repo, 'node_modules', '.bin', 'depcruise'), args, {
+    cwd: tree,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return JSON.parse(report) as ReturnType<typeof cruise>;
 }
 
 /** Every planted importer sits one folder below src/. */
