@@ -1,0 +1,36 @@
+import { adoptTerm } from '../../reservations/lease-sql.ts';
+import type { EstateView } from '../../controlplane/estate-watch.ts';
+import type { Work } from '../work.ts';
+
+/** The shards that the map gives to a cluster, as `adopt_term` takes them. */
+export const shardsOf = (estate: EstateView, cluster: string) =>
+  [...estate.shards.values()]
+    .filter(({ value }) => value.cluster === cluster)
+    .map(({ value: { shard, generation, state } }) => ({ shard, generation, state }));
+
+const ADOPT_TIMEOUT_MS = 20_000;
+
+/** Makes this Postgres agree with the map under the authority's term. Repeats change nothing. */
+export async function adopt(work: Work, reason: string): Promise<void> {
+  const { context, postgres, estate, view, authority } = work;
+  const { cluster, logger } = context;
+  const epoch = view.membership?.value.epoch;
+  const incarnation = estate.estate?.value.incarnation;
+  if (epoch === undefined || incarnation === undefined) throw new Error('no membership to adopt');
+  const session = postgres.session('adopt', 'agent', { timeoutMs: ADOPT_TIMEOUT_MS });
+  try {
+    const adoption = await session.use((client) =>
+      adoptTerm(client, {
+        cluster,
+        epoch,
+        term: authority.value.term,
+        reason,
+        incarnation,
+        shards: shardsOf(estate, cluster),
+      }),
+    );
+    logger.info({ term: authority.value.term, epoch, reason, ...adoption }, 'term adopted');
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,46 @@
+import { recordInSync } from '../../controlplane/leader-records.ts';
+import type { SyncBook } from '../sync-book.ts';
+import type { Work } from '../work.ts';
+
+/** One round of leading: the in-sync set is brought to agree, then the lease keeper may work with it. */
+export async function lead(
+  work: Work,
+  { book, serverRun }: { book: SyncBook; serverRun: string },
+): Promise<void> {
+  const { context, keeper, view, authority, signal } = work;
+  const { etcd, keys, cluster, member } = context;
+  const membership = view.membership?.value;
+  if (membership === undefined) return;
+  const registered = Object.fromEntries(
+    [...view.members].map(([name, { value }]) => [name, value.incarnation] as const),
+  );
+  const standing = await book.tick({
+    input: { leader: member, membership, registered, record: view.inSync?.value },
+    serverRun,
+    signal,
+    record: async (next) => {
+      const after = {
+        ...next,
+        term: authority.value.term,
+        epoch: membership.epoch,
+        since: new Date().toISOString(),
+      };
+      const written = await recordInSync({
+        etcd,
+        keys,
+        cluster,
+        authority,
+        before: view.inSync,
+        after,
+        actor: `agent:${member}`,
+        reason: next.degraded
+          ? 'there is no other voter'
+          : `in sync: ${next.voters.map((voter) => voter.member).join(', ')}`,
+      });
+      return written !== undefined;
+    },
+  });
+  if (signal.aborted || standing.kind !== 'agreed') return;
+  const { names, record } = standing;
+  keeper.assign({ epoch: membership.epoch, authority, record, names, serverRun });
+}

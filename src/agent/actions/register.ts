@@ -1,0 +1,28 @@
+import { revisionOf, Transaction } from '../../controlplane/store.ts';
+import type { MemberRecord } from '../../domain/records.ts';
+import type { Work } from '../work.ts';
+
+/** Tells etcd which data this member holds. From then on it may be taken into the in-sync set. */
+export async function register({ context, postgres, view, authority }: Work): Promise<void> {
+  const { etcd, keys, cluster, member, memberConfig, memory, logger } = context;
+  const { incarnation } = memory.value;
+  if (incarnation === null) throw new Error('a member without data has nothing to register');
+  const { system_identifier: systemIdentifier } = await postgres.admin.one<{ system_identifier: string }>(
+    'select system_identifier::text from pg_control_system()',
+  );
+  const record: MemberRecord = {
+    name: member,
+    cluster,
+    region: memberConfig.region,
+    incarnation,
+    systemIdentifier,
+    registeredAt: new Date().toISOString(),
+  };
+  const key = keys.member(cluster, member);
+  const done = await new Transaction(etcd)
+    .expect(keys.authority(cluster), authority.revision)
+    .expect(key, revisionOf(view.members.get(member)))
+    .put(key, record)
+    .commit();
+  if (done) logger.info({ incarnation }, 'registered');
+}

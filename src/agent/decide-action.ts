@@ -1,0 +1,235 @@
+import { assertNever } from '../domain/errors.ts';
+import type {
+  AuthorityRecord,
+  ClusterRecord,
+  FreezeReport,
+  MemberRecord,
+  MembershipRecord,
+  MemberState,
+  PromotionReport,
+} from '../domain/records.ts';
+import type { AgentMemory } from './memory.ts';
+
+/** What etcd says of the cluster; undefined: there is no such record. */
+export interface EstateFacts {
+  readonly incarnation: string;
+  readonly mapVersion: number;
+  readonly record: ClusterRecord | undefined;
+  readonly authority: AuthorityRecord | undefined;
+  readonly membership: MembershipRecord | undefined;
+  readonly members: Readonly<Record<string, MemberRecord>>;
+  readonly frozen: FreezeReport | undefined;
+  readonly promotion: PromotionReport | undefined;
+}
+
+/** What this member's data directory and Postgres are. */
+export interface LocalFacts {
+  /** `primary`: opened, or about to open, for writing; `standby`: has its standby.signal. */
+  readonly data: 'absent' | 'incomplete' | 'primary' | 'standby';
+  /** `starting`: the process is there but doesn't answer (yet). */
+  readonly process: 'stopped' | 'starting' | 'running';
+  /** Whether the running Postgres is in recovery; null: not running. */
+  readonly recovering: boolean | null;
+  /** Whom the configuration on disk follows: `member_incarnation`, or null for no one. */
+  readonly upstream: string | null;
+  /** The highest term in Postgres's `cluster_state`; null: not asked or not there. */
+  readonly storedTerm: number | null;
+  readonly storedEpoch: number | null;
+  /** The map version that this Postgres was last reconciled with under this term by this agent. */
+  readonly reconciledMapVersion: number | null;
+}
+
+export type Action =
+  /** Nothing to do but say so. */
+  | { readonly kind: 'hold'; readonly state: MemberState; readonly reason: string | null }
+  | { readonly kind: 'bootstrap' }
+  | { readonly kind: 'discard-incomplete' }
+  | { readonly kind: 'clone'; readonly leader: string }
+  | { readonly kind: 'start'; readonly as: 'primary' | 'standby' }
+  | { readonly kind: 'follow'; readonly leader: MemberRecord }
+  | { readonly kind: 'register' }
+  | { readonly kind: 'freeze'; readonly term: number; readonly operation: string }
+  | { readonly kind: 'promote' }
+  | { readonly kind: 'adopt' }
+  | { readonly kind: 'lead' }
+  | { readonly kind: 'stop'; readonly state: MemberState; readonly reason: string }
+  | { readonly kind: 'quarantine'; readonly reason: string };
+
+export interface DecideInput {
+  readonly member: string;
+  readonly estate: EstateFacts;
+  readonly local: LocalFacts;
+  readonly memory: AgentMemory;
+}
+
+const hold = (state: MemberState, reason: string | null): Action => ({ kind: 'hold', state, reason });
+
+/**
+ * The one thing to do next: authority's phase × what is here. Pure. The reconciler carries it out, looks again and asks
+ * again, so each action may be killed halfway and is simply decided anew.
+ */
+export function decideAction(input: DecideInput): Action {
+  const { member, estate, local, memory } = input;
+  const { authority, membership } = estate;
+  const refused = whyRefused(input);
+  if (refused !== undefined) return halt(local, 'fenced', refused);
+  if (memory.quarantine !== null) return halt(local, 'quarantined', memory.quarantine.reason);
+  if (authority === undefined || membership === undefined)
+    return halt(local, 'starting', 'the cluster is not created yet');
+  if (membership.members[member] === undefined)
+    return halt(local, 'stopped', `${member} is not in the membership of epoch ${membership.epoch}`);
+  if (local.data === 'incomplete')
+    return local.process === 'stopped'
+      ? { kind: 'discard-incomplete' }
+      : { kind: 'stop', state: 'starting', reason: 'its data directory was never finished' };
+  if (local.data !== 'absent' && memory.incarnation === null)
+    return halt(
+      local,
+      'quarantined',
+      'there is data here, but no memory of it beside it: whose it is and what it promised is unknown',
+    );
+  switch (authority.phase) {
+    case 'bootstrap':
+      return duringBootstrap(input);
+    case 'open':
+      return authority.leader === member
+        ? asLeader(input, authority)
+        : asFollower(input, authority, authority.leader);
+    case 'fenced':
+      return whileFenced(input, authority);
+    case 'promoting':
+      return authority.leader === member ? whenChosen(input, authority) : whileFenced(input, authority);
+    default:
+      return assertNever(authority.phase);
+  }
+}
+
+/** What is below the highest that was ever seen is an older state of the world, however it came to be read. */
+function whyRefused({ estate, memory, local }: DecideInput): string | undefined {
+  const { authority, membership, incarnation, mapVersion } = estate;
+  if (memory.estate !== null && memory.estate !== incarnation)
+    return `etcd is another estate (incarnation ${incarnation}, this member belongs to ${memory.estate})`;
+  const seen = Math.max(memory.highestTerm, local.storedTerm ?? 0);
+  if (authority !== undefined && authority.term < seen)
+    return `etcd says term ${authority.term}, but term ${seen} has been seen`;
+  if (membership !== undefined && membership.epoch < memory.highestEpoch)
+    return `etcd says epoch ${membership.epoch}, but epoch ${memory.highestEpoch} has been seen`;
+  if (mapVersion < memory.highestMapVersion)
+    return `etcd says map version ${mapVersion}, but version ${memory.highestMapVersion} has been seen`;
+  return undefined;
+}
+
+function duringBootstrap({ member, estate, local }: DecideInput): Action {
+  if (estate.record?.bootstrapMember !== member)
+    return local.data === 'absent'
+      ? hold('starting', 'waiting for the first member to initialise the cluster')
+      : halt(local, 'stopped', 'the cluster is being initialised, but there is data here already');
+  return local.data === 'standby'
+    ? halt(local, 'stopped', 'the cluster is being initialised, but this data directory is a standby')
+    : { kind: 'bootstrap' };
+}
+
+function asLeader({ member, estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+  switch (local.data) {
+    case 'absent':
+      return hold('quarantined', `${member} leads term ${authority.term}, but its data directory is gone`);
+    case 'standby':
+      // Killed while it promoted once more, after the coordinator had seen its first report.
+      return memory.promotingTerm === authority.term && authority.prefix !== null
+        ? { kind: 'promote' }
+        : halt(local, 'quarantined', `${member} leads term ${authority.term}, but its data is a standby's`);
+    case 'incomplete':
+    case 'primary':
+      break;
+  }
+  if (local.process === 'stopped') return { kind: 'start', as: 'primary' };
+  if (local.process === 'starting' || local.recovering !== false)
+    return hold('opening', 'waiting until Postgres answers as a primary');
+  if (estate.members[member] === undefined) return { kind: 'register' };
+  if (local.storedTerm === null || local.storedTerm < authority.term) return { kind: 'adopt' };
+  if (local.storedEpoch === null || local.storedEpoch < (estate.membership?.epoch ?? 0))
+    return { kind: 'adopt' };
+  if (local.reconciledMapVersion === null || local.reconciledMapVersion < estate.mapVersion)
+    return { kind: 'adopt' };
+  return { kind: 'lead' };
+}
+
+function asFollower(
+  { member, estate, local, memory }: DecideInput,
+  authority: AuthorityRecord,
+  leaderName: string | null,
+): Action {
+  const leader = leaderName === null ? undefined : estate.members[leaderName];
+  if (local.data === 'primary') return formerPrimary(local, authority, memory);
+  if (local.process === 'running' && local.recovering === false)
+    return { kind: 'quarantine', reason: `it writes, but ${leaderName} leads term ${authority.term}` };
+  if (local.data === 'absent')
+    return leader === undefined
+      ? hold('starting', 'waiting for a leader to clone from')
+      : { kind: 'clone', leader: leader.name };
+  if (local.process === 'stopped') return { kind: 'start', as: 'standby' };
+  if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
+  if (leader === undefined) return hold('frozen', 'no leader is registered');
+  if (local.upstream !== upstreamName(leader)) return { kind: 'follow', leader };
+  if (estate.members[member]?.incarnation !== memory.incarnation) return { kind: 'register' };
+  return hold('following', null);
+}
+
+/** The name under which the configuration on disk notes whom it follows. */
+export const upstreamName = (leader: Pick<MemberRecord, 'name' | 'incarnation'>): string =>
+  `${leader.name}_${leader.incarnation}`;
+
+function whileFenced({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+  if (local.data === 'absent') return hold('starting', 'waiting for a leader to clone from');
+  if (local.data === 'primary') return formerPrimary(local, authority, memory);
+  if (local.process === 'running' && local.recovering === false)
+    return { kind: 'stop', state: 'fenced', reason: `it writes, but term ${authority.term} is fenced` };
+  if (local.process === 'stopped') return { kind: 'start', as: 'standby' };
+  if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
+  const report = estate.frozen;
+  const reported =
+    report?.term === authority.term &&
+    report.operation === authority.operation &&
+    report.incarnation === memory.incarnation;
+  if (local.upstream === null && reported) return hold('frozen', `frozen for term ${authority.term}`);
+  return authority.operation === null
+    ? hold('frozen', 'fenced by no operation')
+    : { kind: 'freeze', term: authority.term, operation: authority.operation };
+}
+
+/**
+ * Data that was a primary's. It may only lead again when authority names it. Once another leader is decided it holds what
+ * that leader doesn't, and never starts again until it is rejoined; before that, an aborted failover may give it back.
+ */
+function formerPrimary(local: LocalFacts, authority: AuthorityRecord, memory: AgentMemory): Action {
+  if (authority.leader !== null) {
+    return {
+      kind: 'quarantine',
+      reason: `it was a primary under term ${memory.ledTerm}; ${authority.leader} leads term ${authority.term}`,
+    };
+  }
+  return halt(local, 'fenced', `term ${authority.term} is fenced: this former primary stays shut`);
+}
+
+function whenChosen({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+  const { prefix, term } = authority;
+  if (local.data === 'absent') return hold('quarantined', 'chosen to lead, but its data directory is gone');
+  if (prefix === null) return hold('frozen', 'chosen to lead, but no prefix is decided');
+  if (prefix.incarnation !== memory.incarnation)
+    return hold(
+      'quarantined',
+      `chosen as incarnation ${prefix.incarnation}, but its data is incarnation ${memory.incarnation}`,
+    );
+  if (local.data === 'primary' && memory.promotingTerm !== term)
+    return halt(local, 'quarantined', `chosen to lead term ${term}, but its data was a primary's before`);
+  const { promotion } = estate;
+  const reported = promotion?.term === term && promotion.member === prefix.member;
+  if (reported && local.process === 'running' && local.recovering === false)
+    return hold('promoting', 'promoted; waiting for the coordinator to open');
+  return { kind: 'promote' };
+}
+
+/** Stops what runs, then holds. */
+function halt(local: LocalFacts, state: MemberState, reason: string): Action {
+  return local.process === 'stopped' ? hold(state, reason) : { kind: 'stop', state, reason };
+}

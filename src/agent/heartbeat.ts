@@ -1,0 +1,156 @@
+import type { HeartbeatRecord, FollowerFacts, MemberState } from '../domain/records.ts';
+import { messageOf } from '../domain/errors.ts';
+import { parseLsn } from '../domain/lsn.ts';
+import type { LivenessLease } from '../etcd/port.ts';
+import type { AgentContext } from './context.ts';
+import { parseFollowerName } from './follower-name.ts';
+import type { LocalSession } from './local-session.ts';
+import { pause } from './pause.ts';
+import { timelineOfWalFile } from './timeline-history.ts';
+import type { Walsender } from './sync-set.ts';
+
+/** What the other parts know, asked at each beat. */
+export interface HeartbeatSources {
+  readonly state: () => { readonly state: MemberState; readonly reason: string | null };
+  readonly leaseLeftMs: () => number | null;
+  readonly walsenders: () => readonly Walsender[];
+  readonly epoch: () => number;
+}
+
+interface BeatRow {
+  readonly recovering: boolean;
+  readonly received: string | null;
+  readonly replayed: string | null;
+  readonly flushed: string | null;
+  readonly wal_file: string | null;
+  readonly received_timeline: number | null;
+  readonly checkpoint_timeline: number;
+  readonly names: string;
+}
+
+const BEAT = `
+  select pg_is_in_recovery() as recovering,
+    pg_last_wal_receive_lsn()::text as received,
+    pg_last_wal_replay_lsn()::text as replayed,
+    case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end::text as flushed,
+    case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_insert_lsn()) end as wal_file,
+    (select received_tli from pg_stat_wal_receiver) as received_timeline,
+    (select timeline_id from pg_control_checkpoint()) as checkpoint_timeline,
+    current_setting('synchronous_standby_names') as names`;
+
+const BEAT_TIMEOUT_MS = 800;
+
+/** Tells etcd this member's facts at the contract's cadence, under a liveness lease: silence removes them. */
+export class Heartbeat {
+  readonly #context: AgentContext;
+  readonly #session: LocalSession;
+  readonly #sources: HeartbeatSources;
+  #liveness: LivenessLease | undefined;
+
+  constructor(context: AgentContext, session: LocalSession, sources: HeartbeatSources) {
+    this.#context = context;
+    this.#session = session;
+    this.#sources = sources;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { contract, logger } = this.#context;
+    while (!signal.aborted) {
+      const begun = performance.now();
+      try {
+        await this.beat();
+      } catch (error) {
+        logger.debug({ reason: messageOf(error) }, 'heartbeat not written');
+      }
+      await pause(contract.liveness.heartbeatEveryMs - (performance.now() - begun), signal);
+    }
+  }
+
+  async beat(): Promise<void> {
+    const { etcd, keys, cluster, member, contract } = this.#context;
+    const record = await this.#record();
+    const liveness = await this.#lease();
+    await etcd.transact(
+      [],
+      [
+        {
+          kind: 'put',
+          key: keys.heartbeat(cluster, member),
+          value: JSON.stringify(record),
+          leaseId: liveness.id,
+        },
+      ],
+      { timeoutMs: contract.deadlines.etcdMs },
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#liveness?.close().catch(() => undefined);
+    await this.#session.close();
+  }
+
+  async #lease(): Promise<LivenessLease> {
+    if (this.#liveness !== undefined) return this.#liveness;
+    const lease = await this.#context.etcd.grantLiveness(this.#context.contract.liveness.heartbeatTtlMs);
+    this.#liveness = lease;
+    void lease.lost.then(() => {
+      if (this.#liveness === lease) this.#liveness = undefined;
+    });
+    return lease;
+  }
+
+  async #record(): Promise<HeartbeatRecord> {
+    const { cluster, member, memberConfig, memory, binaries } = this.#context;
+    const row = await this.#session
+      .query<BeatRow>(BEAT, [], BEAT_TIMEOUT_MS)
+      .then(([first]) => first)
+      .catch(() => undefined);
+    const { state, reason } = this.#sources.state();
+    return {
+      member,
+      cluster,
+      region: memberConfig.region,
+      incarnation: memory.value.incarnation,
+      state,
+      reason,
+      term: memory.value.highestTerm,
+      epoch: this.#sources.epoch(),
+      timeline: timelineOf(row),
+      postgresUp: row !== undefined,
+      writable: row?.recovering === false,
+      receivedLsn: row?.received ?? null,
+      replayedLsn: row?.replayed ?? null,
+      flushedLsn: row?.flushed ?? null,
+      leaseLeftMs: this.#sources.leaseLeftMs(),
+      synchronousStandbyNames: row?.names ?? null,
+      followers: row?.recovering === false ? followers(this.#sources.walsenders(), row.flushed) : [],
+      version: binaries.version,
+      at: new Date().toISOString(),
+    };
+  }
+}
+
+function timelineOf(row: BeatRow | undefined): number | null {
+  if (row === undefined) return null;
+  const current = row.wal_file === null ? undefined : timelineOfWalFile(row.wal_file);
+  return current ?? Math.max(row.received_timeline ?? 0, row.checkpoint_timeline);
+}
+
+function followers(walsenders: readonly Walsender[], flushed: string | null): FollowerFacts[] {
+  const mine = flushed === null ? undefined : parseLsn(flushed);
+  return walsenders.flatMap((row) => {
+    const voter = parseFollowerName(row.name);
+    if (voter === undefined) return [];
+    const replayed = row.replayedLsn === null ? undefined : parseLsn(row.replayedLsn);
+    const lag = mine === undefined || replayed === undefined ? undefined : mine - replayed;
+    return [
+      {
+        ...voter,
+        syncState: row.syncState,
+        flushedLsn: row.flushedLsn,
+        replayedLsn: row.replayedLsn,
+        lagBytes: lag === undefined ? null : String(lag < 0n ? 0n : lag),
+      },
+    ];
+  });
+}

@@ -1,0 +1,290 @@
+import { randomUUID } from 'node:crypto';
+import type { Versioned } from '../controlplane/store.ts';
+import type { Contract } from '../domain/contract.ts';
+import { messageOf } from '../domain/errors.ts';
+import type { AuthorityRecord, InSyncRecord } from '../domain/records.ts';
+import { leaseClockMs } from './boot-clock.ts';
+import { renewInMs, rightEndsAt, rightLeftMs } from './lease-right.ts';
+import { type ClockReading, readClocks } from '../reservations/lease-sql.ts';
+import type { AgentLogger } from './logger.ts';
+import { pause } from './pause.ts';
+
+/** What the reconciler has proved: this Postgres is open under this authority, with this follower set in force. */
+export interface Duty {
+  readonly epoch: number;
+  readonly authority: Versioned<AuthorityRecord>;
+  readonly record: Pick<InSyncRecord, 'voters' | 'required' | 'degraded'>;
+  /** `synchronous_standby_names` as it is in force. */
+  readonly names: string;
+  /** Changes with each start of Postgres. */
+  readonly serverRun: string;
+}
+
+/** How long decisions may go on without a new proof of the remote replay, and what answers say of it. */
+export interface RpoRight {
+  /** Wall-clock milliseconds; null: not bounded. */
+  readonly untilWallMs: number | null;
+  readonly lagMs: number | null;
+  readonly claim: string | null;
+}
+
+export interface LeaseTimes {
+  readonly grantId: string;
+  /** The clocks as they were before the renewal was sent. */
+  readonly countedFrom: ClockReading;
+  /** From then on, margin already taken off. */
+  readonly validForMs: number;
+  readonly rpo: RpoRight;
+}
+
+/** What the keeper does outside itself; each call has a deadline of its own. */
+export interface KeeperPorts {
+  /** One transaction that compares the authority. False: the compare failed. Throws when nothing is known. */
+  readonly renew: (options: {
+    readonly duty: Duty;
+    readonly grantId: string;
+    readonly sequence: number;
+    readonly timeoutMs: number;
+  }) => Promise<boolean>;
+  /** Whether every recorded follower has flushed all that this leader has. */
+  readonly followersHoldAll: (duty: Duty) => Promise<boolean>;
+  readonly grantRow: (duty: Duty, times: LeaseTimes) => Promise<void>;
+  /** False: there is no row of that grant. */
+  readonly extendRow: (times: LeaseTimes) => Promise<boolean>;
+  readonly closeAdmission: (reason: string) => Promise<void>;
+  /** An immediate shutdown: when Postgres can't be told. */
+  readonly stopPostgres: (reason: string) => Promise<void>;
+  readonly rpo: () => RpoRight;
+  /** Told after each write to the row that carries `rpo`. */
+  readonly rpoApplied: (rpo: RpoRight) => void;
+}
+
+interface Grant {
+  readonly id: string;
+  readonly duty: Duty;
+  readonly sequence: number;
+  readonly sentAtMs: number;
+  readonly endsAtMs: number;
+}
+
+const IDLE_MS = 100;
+
+/**
+ * Keeps the leader's right, in a loop of its own that no slow action can hold up.
+ *
+ * Without a duty it is idle. With one it takes the full grant path: followers hold all, a renewal in etcd, a new row. Then
+ * it renews at the contract's cadence: only a renewal that is known to have succeeded extends the row, by what is left since
+ * before it was sent. It leaves that mode when the row is gone or the duty is another one (the full grant path again), when
+ * the right has run out, and when a compare fails: then that authority is barred for ever, and Postgres is told, or stopped.
+ */
+export class LeaseKeeper {
+  readonly #ports: KeeperPorts;
+  readonly #contract: Contract;
+  readonly #logger: AgentLogger;
+  #duty: Duty | undefined;
+  #grant: Grant | undefined;
+  /** A revision of the authority under which a compare has failed. */
+  #barred: string | undefined;
+  #waitingFor: string | null = null;
+  #wake = new AbortController();
+
+  constructor(options: {
+    readonly ports: KeeperPorts;
+    readonly contract: Contract;
+    readonly logger: AgentLogger;
+  }) {
+    this.#ports = options.ports;
+    this.#contract = options.contract;
+    this.#logger = options.logger;
+  }
+
+  get leaseLeftMs(): number | null {
+    return this.#grant === undefined ? null : rightLeftMs(this.#grant.endsAtMs, leaseClockMs());
+  }
+
+  /** Why there is no grant although there is a duty. */
+  get waitingFor(): string | null {
+    return this.#waitingFor;
+  }
+
+  get duty(): Duty | undefined {
+    return this.#duty;
+  }
+
+  assign(duty: Duty): void {
+    if (this.#duty !== undefined && sameDuty(this.#duty, duty)) return;
+    this.#duty = duty;
+    this.#nudge();
+  }
+
+  /**
+   * Takes the duty back and closes admission. With `lost`, somebody else may lead now: a Postgres that can't be told is
+   * stopped. Resolves when one of the two has been done.
+   */
+  async withdraw(reason: string, { lost }: { readonly lost: boolean }): Promise<void> {
+    const had = this.#grant !== undefined || this.#duty !== undefined;
+    if (lost) this.#barred = this.#duty?.authority.revision ?? this.#barred;
+    this.#duty = undefined;
+    this.#grant = undefined;
+    this.#waitingFor = reason;
+    this.#nudge();
+    if (had) await this.#close(reason, lost);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#step(signal);
+      } catch (error) {
+        this.#logger.warn({ reason: messageOf(error) }, 'lease step failed');
+        await this.#rest(IDLE_MS, signal);
+      }
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    const duty = this.#duty;
+    if (duty === undefined || duty.authority.revision === this.#barred) {
+      await this.#rest(IDLE_MS, signal);
+      return;
+    }
+    const grant = this.#grant;
+    if (grant === undefined || !sameDuty(grant.duty, duty)) await this.#takeGrant(duty, signal);
+    else await this.#renew(grant, signal);
+  }
+
+  async #takeGrant(duty: Duty, signal: AbortSignal): Promise<void> {
+    if (!(await this.#ports.followersHoldAll(duty))) {
+      this.#waitingFor = 'the recorded in-sync set has not flushed all that this leader has';
+      await this.#rest(IDLE_MS, signal);
+      return;
+    }
+    const grantId = randomUUID();
+    const renewed = await this.#tryRenewal({ duty, grantId, sequence: 1 });
+    if (renewed === undefined) {
+      this.#waitingFor = 'etcd did not confirm the renewal';
+      await this.#rest(IDLE_MS, signal);
+      return;
+    }
+    if (!this.#isCurrent(duty)) return;
+    await this.#ports.grantRow(duty, renewed.times);
+    // The duty may have been taken back meanwhile: then the row that was just written is closed again.
+    if (!this.#isCurrent(duty)) {
+      await this.#close('the duty was taken back', false);
+      return;
+    }
+    this.#grant = { id: grantId, duty, sequence: 1, ...renewed };
+    this.#waitingFor = null;
+    this.#ports.rpoApplied(renewed.times.rpo);
+    this.#logger.info({ term: duty.authority.value.term, grantId, names: duty.names }, 'lease granted');
+  }
+
+  async #renew(grant: Grant, signal: AbortSignal): Promise<void> {
+    const { renewEveryMs } = this.#contract.lease;
+    await this.#rest(renewInMs(grant.sentAtMs, leaseClockMs(), renewEveryMs), signal);
+    if (this.#grant !== grant || signal.aborted) return;
+    const { duty, id: grantId } = grant;
+    if (rightLeftMs(grant.endsAtMs, leaseClockMs()) === 0) {
+      await this.#lapse(grant);
+      return;
+    }
+    if (this.#duty === undefined || !sameDuty(this.#duty, duty)) return;
+    const renewed = await this.#tryRenewal({ duty, grantId, sequence: grant.sequence + 1 });
+    if (renewed === undefined) {
+      await this.#rest(50, signal);
+      return;
+    }
+    if (this.#grant !== grant) return;
+    if (rightLeftMs(renewed.endsAtMs, leaseClockMs()) === 0) return;
+    const extended = await this.#ports.extendRow(renewed.times);
+    if (this.#grant !== grant) return;
+    if (extended) {
+      this.#grant = { ...grant, sequence: grant.sequence + 1, ...renewed };
+      this.#ports.rpoApplied(renewed.times.rpo);
+      return;
+    }
+    this.#logger.warn({ term: duty.authority.value.term, grantId }, 'the lease row is gone: full grant path');
+    this.#grant = undefined;
+  }
+
+  /** Undefined: not known to have succeeded, or refused (then the authority is barred and Postgres was told). */
+  async #tryRenewal({
+    duty,
+    grantId,
+    sequence,
+  }: {
+    readonly duty: Duty;
+    readonly grantId: string;
+    readonly sequence: number;
+  }): Promise<{ sentAtMs: number; endsAtMs: number; times: LeaseTimes } | undefined> {
+    const { ttlMs, marginMs } = this.#contract.lease;
+    const rpo = this.#ports.rpo();
+    const sentAtMs = leaseClockMs();
+    const countedFrom = readClocks();
+    let compared: boolean;
+    try {
+      const timeoutMs = Math.min(this.#contract.deadlines.etcdMs, Math.floor((ttlMs - marginMs) / 2));
+      compared = await this.#ports.renew({ duty, grantId, sequence, timeoutMs });
+    } catch (error) {
+      this.#logger.warn(
+        { term: duty.authority.value.term, reason: messageOf(error) },
+        'renewal not confirmed',
+      );
+      return undefined;
+    }
+    if (!compared) {
+      await this.#loseAuthority(duty);
+      return undefined;
+    }
+    const endsAtMs = rightEndsAt(sentAtMs, { ttlMs, marginMs });
+    return { sentAtMs, endsAtMs, times: { grantId, countedFrom, validForMs: endsAtMs - sentAtMs, rpo } };
+  }
+
+  async #loseAuthority(duty: Duty): Promise<void> {
+    this.#logger.warn(
+      { term: duty.authority.value.term },
+      'the authority has changed: this member no longer leads',
+    );
+    this.#barred = duty.authority.revision;
+    this.#grant = undefined;
+    this.#waitingFor = 'the authority has changed';
+    await this.#close(`the authority of term ${duty.authority.value.term} has ended`, true);
+  }
+
+  /** The right has run out with no news of the authority. Both clocks have ended the row already; this says why. */
+  async #lapse(grant: Grant): Promise<void> {
+    const overdueMs = leaseClockMs() - grant.endsAtMs;
+    this.#logger.warn({ term: grant.duty.authority.value.term, overdueMs }, 'the lease has lapsed');
+    this.#grant = undefined;
+    this.#waitingFor = 'the lease has lapsed';
+    await this.#close('the lease has lapsed', false);
+  }
+
+  async #close(reason: string, lost: boolean): Promise<void> {
+    try {
+      await this.#ports.closeAdmission(reason);
+    } catch (error) {
+      this.#logger.warn({ reason: messageOf(error) }, 'admission could not be closed');
+      if (lost) await this.#ports.stopPostgres(reason);
+    }
+  }
+
+  #isCurrent(duty: Duty): boolean {
+    return this.#duty !== undefined && sameDuty(this.#duty, duty) && duty.authority.revision !== this.#barred;
+  }
+
+  #nudge(): void {
+    this.#wake.abort();
+    this.#wake = new AbortController();
+  }
+
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    await pause(ms, AbortSignal.any([signal, this.#wake.signal]));
+  }
+}
+
+const sameDuty = (a: Duty, b: Duty): boolean =>
+  a.epoch === b.epoch &&
+  a.authority.revision === b.authority.revision &&
+  a.names === b.names &&
+  a.serverRun === b.serverRun;

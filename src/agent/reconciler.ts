@@ -1,0 +1,312 @@
+import type { EstateView, EstateWatch } from '../controlplane/estate-watch.ts';
+import { messageOf } from '../domain/errors.ts';
+import type { MemberState } from '../domain/records.ts';
+import { readClusterState } from '../reservations/state-sql.ts';
+import { adopt } from './actions/adopt.ts';
+import { bootstrap } from './actions/bootstrap.ts';
+import { clone } from './actions/clone.ts';
+import { startPrimary, startStandby } from './actions/configure.ts';
+import { follow } from './actions/follow.ts';
+import { freeze } from './actions/freeze.ts';
+import { lead } from './actions/lead.ts';
+import { promote } from './actions/promote.ts';
+import { quarantine } from './actions/quarantine.ts';
+import { register } from './actions/register.ts';
+import type { AgentContext } from './context.ts';
+import { type Action, decideAction, type EstateFacts, type LocalFacts } from './decide-action.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
+import type { LocalPostgres, RunningFacts } from './local-postgres.ts';
+import { pause } from './pause.ts';
+import type { SyncBook } from './sync-book.ts';
+import type { Work } from './work.ts';
+
+const TICK_MS = 200;
+/** After an action that moved something. */
+const AGAIN_MS = 20;
+const BACKOFF_MAX_MS = 3_000;
+const STOP_LEADER_STEP_MS = 2_000;
+
+/** What the member is doing, for heartbeats. */
+export interface Status {
+  readonly state: MemberState;
+  readonly reason: string | null;
+}
+
+/** The state that an action shows while it is carried out. */
+const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberState>> = {
+  bootstrap: 'bootstrapping',
+  'discard-incomplete': 'starting',
+  clone: 'cloning',
+  start: 'starting',
+  follow: 'following',
+  register: 'following',
+  freeze: 'frozen',
+  promote: 'promoting',
+  adopt: 'opening',
+  lead: 'leading',
+  quarantine: 'quarantined',
+};
+
+interface Reconciled {
+  readonly term: number;
+  readonly mapVersion: number;
+  readonly serverRun: string;
+}
+
+/**
+ * Compares what etcd says with what Postgres is, and moves Postgres: one action at a time, each decided anew from what is
+ * there. An action ends early when the authority changes; what it left half done is found again at the next look.
+ */
+export class Reconciler {
+  readonly #context: AgentContext;
+  readonly #postgres: LocalPostgres;
+  readonly #keeper: LeaseKeeper;
+  readonly #book: SyncBook;
+  readonly #watch: EstateWatch;
+  #status: Status = { state: 'starting', reason: null };
+  #leading = false;
+  #reconciled: Reconciled | undefined;
+  #wake = new AbortController();
+  /** Whether etcd changed since the round began. */
+  #dirty = false;
+  #action: { readonly revision: string | undefined; readonly abort: AbortController } | undefined;
+
+  constructor(options: {
+    readonly context: AgentContext;
+    readonly postgres: LocalPostgres;
+    readonly keeper: LeaseKeeper;
+    readonly book: SyncBook;
+    readonly watch: EstateWatch;
+  }) {
+    this.#context = options.context;
+    this.#postgres = options.postgres;
+    this.#keeper = options.keeper;
+    this.#book = options.book;
+    this.#watch = options.watch;
+  }
+
+  get status(): Status {
+    const waiting = this.#keeper.waitingFor;
+    if (!this.#leading || this.#keeper.leaseLeftMs !== null) return this.#status;
+    return { state: 'opening', reason: this.#status.reason ?? waiting };
+  }
+
+  get leading(): boolean {
+    return this.#leading;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = this.#watch.onChange((view) => this.#onChange(view));
+    let failures = 0;
+    try {
+      while (!signal.aborted) {
+        let restMs = TICK_MS;
+        this.#dirty = false;
+        try {
+          // What was not steady is looked at again soon.
+          if (await this.#round(signal)) restMs = AGAIN_MS;
+          failures = 0;
+        } catch (error) {
+          failures += 1;
+          this.#status = { ...this.#status, reason: messageOf(error) };
+          this.#context.logger.warn({ reason: messageOf(error) }, 'an action failed');
+        }
+        if (failures > 0) restMs = Math.min(BACKOFF_MAX_MS, TICK_MS * 2 ** failures);
+        if (this.#dirty) continue;
+        await pause(restMs, AbortSignal.any([signal, this.#wake.signal]));
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  /** A changed authority ends the action under way, takes the lease's duty back at once, and wakes the loop. */
+  #onChange(view: EstateView): void {
+    const { cluster, logger } = this.#context;
+    const authority = view.clusters.get(cluster)?.authority;
+    if (this.#action !== undefined && this.#action.revision !== authority?.revision)
+      this.#action.abort.abort();
+    const { duty } = this.#keeper;
+    if (duty !== undefined && duty.authority.revision !== authority?.revision) {
+      this.#keeper
+        .withdraw('the authority has changed', { lost: true })
+        .catch((error: unknown) => logger.error({ reason: messageOf(error) }, 'the duty was not taken back'));
+    }
+    this.#dirty = true;
+    this.#wake.abort();
+    this.#wake = new AbortController();
+  }
+
+  /** Whether something was moved. */
+  async #round(signal: AbortSignal): Promise<boolean> {
+    const context = this.#context;
+    const estate = this.#watch.current();
+    const view = estate.clusters.get(context.cluster);
+    const facts = estateFacts(estate, context);
+    if (facts === undefined || view === undefined) {
+      this.#status = { state: 'starting', reason: 'etcd holds no such cluster yet' };
+      return false;
+    }
+    const { local, running } = await this.#look();
+    const action = decideAction({
+      member: context.member,
+      estate: facts,
+      local,
+      memory: context.memory.value,
+    });
+    await this.#remember(facts, action);
+    const wasLeading = this.#leading;
+    this.#leading = action.kind === 'lead';
+    if (wasLeading && !this.#leading && action.kind !== 'adopt') {
+      const lost = view.authority?.value.leader !== context.member || view.authority.value.phase !== 'open';
+      await this.#keeper.withdraw(reasonOf(action), { lost });
+    }
+    if (view.authority === undefined) {
+      this.#status = statusOf(action);
+      return false;
+    }
+    const abort = new AbortController();
+    this.#action = { revision: view.authority.revision, abort };
+    // The view may have moved on while we looked.
+    this.#onChangeSince(estate);
+    this.#status = statusOf(action);
+    try {
+      await this.#carryOut(action, running, {
+        context,
+        postgres: this.#postgres,
+        keeper: this.#keeper,
+        estate,
+        view,
+        authority: view.authority,
+        signal: AbortSignal.any([signal, abort.signal]),
+      });
+    } finally {
+      this.#action = undefined;
+    }
+    return action.kind !== 'hold' && action.kind !== 'lead';
+  }
+
+  #onChangeSince(before: EstateView): void {
+    const now = this.#watch.current();
+    if (now !== before) this.#onChange(now);
+  }
+
+  async #look(): Promise<{ local: LocalFacts; running: RunningFacts | undefined }> {
+    const pid = await this.#postgres.pid();
+    const running = pid === undefined ? undefined : await this.#postgres.running();
+    const state =
+      running === undefined
+        ? undefined
+        : await this.#postgres.admin.use(readClusterState).catch(() => undefined);
+    const reconciled =
+      this.#reconciled !== undefined &&
+      this.#reconciled.serverRun === running?.serverRun &&
+      this.#reconciled.term === state?.term
+        ? this.#reconciled.mapVersion
+        : null;
+    return {
+      running,
+      local: {
+        data: await this.#postgres.data(),
+        process: pid === undefined ? 'stopped' : running === undefined ? 'starting' : 'running',
+        recovering: running?.recovering ?? null,
+        upstream: await this.#postgres.upstream(),
+        storedTerm: state?.term ?? null,
+        storedEpoch: state?.epoch ?? null,
+        reconciledMapVersion: reconciled,
+      },
+    };
+  }
+
+  /** Before anything is done by it: what was seen once is never undone by an older answer. */
+  async #remember(facts: EstateFacts, action: Action): Promise<void> {
+    const { memory } = this.#context;
+    const { value } = memory;
+    if (value.estate !== null && value.estate !== facts.incarnation) return;
+    await memory.update({
+      estate: facts.incarnation,
+      highestTerm: Math.max(value.highestTerm, facts.authority?.term ?? 0),
+      highestEpoch: Math.max(value.highestEpoch, facts.membership?.epoch ?? 0),
+      highestMapVersion: Math.max(value.highestMapVersion, facts.mapVersion),
+      ...(action.kind === 'lead' && facts.authority !== undefined
+        ? { ledTerm: facts.authority.term, opened: 'primary' as const }
+        : {}),
+    });
+  }
+
+  async #carryOut(action: Action, running: RunningFacts | undefined, work: Work): Promise<void> {
+    const { memory, logger } = this.#context;
+    switch (action.kind) {
+      case 'hold':
+        return;
+      case 'stop':
+        logger.warn({ reason: action.reason }, 'stopping Postgres');
+        await this.#keeper.withdraw(action.reason, { lost: true });
+        await this.#postgres.stop('immediate', STOP_LEADER_STEP_MS);
+        return;
+      case 'bootstrap':
+        await bootstrap(work);
+        return;
+      case 'discard-incomplete':
+        await this.#postgres.discardData();
+        await memory.update({ building: null, incarnation: null });
+        return;
+      case 'clone':
+        await clone(work, action.leader);
+        return;
+      case 'start':
+        await (action.as === 'primary' ? startPrimary(work) : startStandby(work));
+        return;
+      case 'follow':
+        await follow(work, action.leader);
+        return;
+      case 'register':
+        await register(work);
+        return;
+      case 'freeze':
+        await freeze(work, action);
+        return;
+      case 'promote':
+        await promote(work);
+        return;
+      case 'adopt':
+        await adopt(work, 'map');
+        this.#reconciled = {
+          term: work.authority.value.term,
+          mapVersion: work.estate.map?.value.version ?? 0,
+          serverRun: running?.serverRun ?? '',
+        };
+        return;
+      case 'lead':
+        await lead(work, { book: this.#book, serverRun: running?.serverRun ?? '' });
+        return;
+      case 'quarantine':
+        await quarantine(work, action.reason);
+        return;
+    }
+  }
+}
+
+const reasonOf = (action: Action): string =>
+  ('reason' in action ? action.reason : null) ?? `it no longer leads (${action.kind})`;
+
+function statusOf(action: Action): Status {
+  return action.kind === 'hold' || action.kind === 'stop'
+    ? { state: action.state, reason: action.reason }
+    : { state: SHOWN[action.kind], reason: 'reason' in action ? action.reason : null };
+}
+
+function estateFacts(estate: EstateView, { cluster, member }: AgentContext): EstateFacts | undefined {
+  const view = estate.clusters.get(cluster);
+  if (estate.estate === undefined || estate.map === undefined) return undefined;
+  return {
+    incarnation: estate.estate.value.incarnation,
+    mapVersion: estate.map.value.version,
+    record: view?.record?.value,
+    authority: view?.authority?.value,
+    membership: view?.membership?.value,
+    members: Object.fromEntries([...(view?.members ?? [])].map(([name, { value }]) => [name, value])),
+    frozen: view?.frozen.get(member)?.value,
+    promotion: view?.promotion?.value,
+  };
+}

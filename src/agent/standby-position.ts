@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { AgentContext } from './context.ts';
+import { spawnEnvironment, spawnIdentity } from '../postgres/run-as.ts';
+import type { LocalSession } from './local-session.ts';
+import { type OwnPosition, segmentBefore, timelineOfWalFile } from './timeline-history.ts';
+
+export interface StandbyPosition extends OwnPosition {
+  readonly receivedLsn: string | null;
+}
+
+interface PositionRow {
+  readonly replayed: string | null;
+  readonly received: string | null;
+  readonly system_identifier: string;
+  readonly segment_bytes: string;
+  readonly checkpoint_timeline: number;
+}
+
+/**
+ * Where a standby's replay stands. Its timeline is that of the newest WAL segment file that holds the last replayed byte:
+ * pg_control tells it only as of the last restart point.
+ */
+export async function readStandbyPosition(session: LocalSession): Promise<StandbyPosition> {
+  const row = await session.one<PositionRow>(
+    `select pg_last_wal_replay_lsn()::text as replayed, pg_last_wal_receive_lsn()::text as received,
+       (select system_identifier::text from pg_control_system()) as system_identifier,
+       (select setting from pg_settings where name = 'wal_segment_size') as segment_bytes,
+       (select timeline_id from pg_control_checkpoint()) as checkpoint_timeline`,
+  );
+  const lsn = row.replayed ?? '0/0';
+  const segment = segmentBefore(lsn, Number(row.segment_bytes)) ?? '';
+  const files = await session.query<{ name: string }>(
+    `select name from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$' and substr(name, 9) = $1`,
+    [segment],
+  );
+  const timelines = files.map(({ name }) => timelineOfWalFile(name) ?? 0);
+  return {
+    systemIdentifier: row.system_identifier,
+    timeline: Math.max(row.checkpoint_timeline, ...timelines),
+    lsn,
+    receivedLsn: row.received,
+  };
+}
+
+const run = promisify(execFile);
+const WALDUMP_TIMEOUT_MS = 10_000;
+
+/**
+ * Whether a valid record follows in the local WAL. What was received can stay ahead of replay for ever behind a torn record,
+ * so the log itself is asked, and not the two positions.
+ */
+export async function hasRecordAfter(
+  context: Pick<AgentContext, 'binaries' | 'files' | 'account'>,
+  { lsn, timeline }: Pick<OwnPosition, 'lsn' | 'timeline'>,
+): Promise<boolean> {
+  const { binaries, files, account } = context;
+  const args = ['--path', join(files.dataDir, 'pg_wal'), '--timeline', String(timeline), '--start', lsn];
+  try {
+    await run(binaries.path('pg_waldump'), [...args, '--limit', '1', '--quiet'], {
+      ...spawnIdentity(account),
+      env: { ...spawnEnvironment(account), LC_ALL: 'C' },
+      cwd: '/',
+      timeout: WALDUMP_TIMEOUT_MS,
+    });
+    return true;
+  } catch (error) {
+    const { stderr = '', code } = error as { stderr?: string; code?: unknown };
+    // The last segment may end exactly here, and the next one not exist yet.
+    if (
+      code === 1 &&
+      /could not find a valid record after|could not (find|open) file|error in WAL record/.test(stderr)
+    )
+      return false;
+    throw error;
+  }
+}

@@ -1,0 +1,197 @@
+import type { InSyncRecord, Voter } from '../domain/records.ts';
+import { unreachableError } from '../domain/errors.ts';
+import { BARRIER_NAMES, syncNames } from './follower-name.ts';
+import type { LocalSession } from './local-session.ts';
+import type { AgentLogger } from './logger.ts';
+import { pause } from './pause.ts';
+import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
+import { allFlushed, obeysExactly, planSyncSet, type SyncInput } from './sync-set.ts';
+
+export interface SyncBookPorts {
+  readonly session: LocalSession;
+  /** A session whose commits wait as a client's do. */
+  readonly probe: () => LocalSession;
+  /** Replaces the setting's file, durably, and has Postgres read it. */
+  readonly writeNames: (names: string) => Promise<void>;
+  readonly logger: AgentLogger;
+}
+
+type RecordedSet = Pick<InSyncRecord, 'voters' | 'required' | 'degraded'>;
+
+export interface SyncRound {
+  readonly input: Omit<SyncInput, 'walsenders' | 'flushedLsn' | 'nearBytes'>;
+  readonly serverRun: string;
+  readonly signal: AbortSignal;
+  /** Compare-and-swap of the record; false: somebody else changed it or the authority. */
+  readonly record: (next: RecordedSet) => Promise<boolean>;
+}
+
+/** `agreed`: record and setting are one, proved. Else nothing new may be granted, for the reason. */
+export type SyncStanding =
+  | {
+      readonly kind: 'agreed';
+      readonly names: string;
+      readonly record: RecordedSet;
+    }
+  | { readonly kind: 'not-yet'; readonly reason: string };
+
+const notYet = (reason: string): SyncStanding => ({ kind: 'not-yet', reason });
+
+const STEP_MS = 20;
+const RELOAD_DEADLINE_MS = 3_000;
+const CAUGHT_UP_DEADLINE_MS = 5_000;
+/** A follower nearer than this is taken in; at it, commits wait a moment for the rest. */
+const NEAR_BYTES = 1_048_576n;
+
+/**
+ * Brings the recorded in-sync set, Postgres's setting and the followers to agree, in the order that keeps the record true.
+ *
+ * Each change of the setting goes through a barrier that no follower satisfies. A changed setting takes hold at different
+ * times in the checkpointer (which decides whether commits wait at all) and in each walsender (which lets them go by the names
+ * that it knows). Behind the barrier both can be proved: a commit of ours is seen waiting, and no walsender has a priority any
+ * more. What is released after that is released by the new names. During the barrier decisions are refused or wait.
+ */
+export class SyncBook {
+  readonly #ports: SyncBookPorts;
+  /** The names that are proved to be in force in this run of Postgres. */
+  #inForce: { readonly names: string; readonly serverRun: string } | undefined;
+
+  constructor(ports: SyncBookPorts) {
+    this.#ports = ports;
+  }
+
+  async close(): Promise<void> {
+    await this.#ports.session.close();
+  }
+
+  /** One step: plans, and carries the plan out. Throws what Postgres or etcd throw; calling it again goes on. */
+  async tick(round: SyncRound): Promise<SyncStanding> {
+    const { session, logger } = this.#ports;
+    const { input, record } = round;
+    const flushedLsn = await readFlushedLsn(session);
+    const walsenders = await readWalsenders(session);
+    const plan = planSyncSet({ ...input, flushedLsn, walsenders, nearBytes: NEAR_BYTES });
+    switch (plan.kind) {
+      case 'keep':
+        return this.#keep(round);
+      case 'wait':
+        return notYet(plan.reason);
+      case 'alone':
+        logger.warn({}, 'the only voter: recording the cluster as degraded');
+        await record({ voters: [], required: 0, degraded: true });
+        return notYet('recording that there is no synchronous follower');
+      case 'shrink':
+        logger.info({ voters: plan.voters }, 'recording the smaller in-sync set');
+        await record({ voters: plan.voters, required: plan.voters.length, degraded: false });
+        return notYet('the in-sync set shrinks');
+      case 'grow':
+        return this.#grow(plan.voters, round);
+    }
+  }
+
+  async #keep({ input: { record, leader }, serverRun, signal }: SyncRound): Promise<SyncStanding> {
+    if (record === undefined) return notYet('no in-sync set is recorded');
+    const voters = record.degraded ? [] : record.voters.filter(({ member }) => member !== leader);
+    const names = syncNames(voters);
+    await this.#apply(names, serverRun, signal);
+    return {
+      kind: 'agreed',
+      names,
+      record: { voters, required: record.degraded ? 0 : record.required, degraded: record.degraded },
+    };
+  }
+
+  async #grow(voters: readonly Voter[], { serverRun, signal, record }: SyncRound): Promise<SyncStanding> {
+    const { session, logger } = this.#ports;
+    const names = syncNames(voters);
+    logger.info({ names }, 'taking followers into the in-sync set');
+    await this.#apply(names, serverRun, signal);
+    // Everything that was ever released without them lies before this.
+    const lsn = await readFlushedLsn(session);
+    await this.#until(CAUGHT_UP_DEADLINE_MS, signal, 'the new in-sync set to catch up', async () => {
+      const walsenders = await readWalsenders(session);
+      return obeysExactly(walsenders, voters) && allFlushed(walsenders, voters, lsn);
+    });
+    const recorded = await record({ voters, required: voters.length, degraded: false });
+    return recorded
+      ? { kind: 'agreed', names, record: { voters, required: voters.length, degraded: false } }
+      : notYet('the in-sync record was changed by somebody else');
+  }
+
+  /** Puts names in force. Proved once for each run of Postgres. */
+  async #apply(names: string, serverRun: string, signal: AbortSignal): Promise<void> {
+    if (this.#inForce?.names === names && this.#inForce.serverRun === serverRun) {
+      if ((await this.#shown()) === names) return;
+    }
+    this.#inForce = undefined;
+    const { session } = this.#ports;
+    await this.#set(BARRIER_NAMES, signal);
+    await this.#until(RELOAD_DEADLINE_MS, signal, 'every walsender to read its settings', async () =>
+      (await readWalsenders(session)).every(({ syncPriority }) => syncPriority === 0),
+    );
+    if (names !== '') await this.#proveCommitsWait(signal);
+    await this.#set(names, signal);
+    this.#inForce = { names, serverRun };
+  }
+
+  async #set(names: string, signal: AbortSignal): Promise<void> {
+    await this.#ports.writeNames(names);
+    await this.#until(
+      RELOAD_DEADLINE_MS,
+      signal,
+      'Postgres to read its settings',
+      async () => (await this.#shown()) === names,
+    );
+  }
+
+  async #shown(): Promise<string> {
+    const { names } = await this.#ports.session.one<{ names: string }>(
+      `select current_setting('synchronous_standby_names') as names`,
+    );
+    return names;
+  }
+
+  /** Commits something behind the barrier until one is seen waiting. It is let go with the names that follow. */
+  async #proveCommitsWait(signal: AbortSignal): Promise<void> {
+    const { session } = this.#ports;
+    const deadline = performance.now() + RELOAD_DEADLINE_MS;
+    while (performance.now() < deadline && !signal.aborted) {
+      const probe = this.#ports.probe();
+      const { pid } = await probe.one<{ pid: number }>('select pg_backend_pid() as pid');
+      let settled = false;
+      const commit = probe
+        .query(`select pg_logical_emit_message(true, 'capstan', 'barrier')`, [], 60_000)
+        .catch(() => undefined)
+        .finally(() => {
+          settled = true;
+          return probe.close();
+        });
+      while (!settled && performance.now() < deadline && !signal.aborted) {
+        const waiting = await session.query(
+          `select 1 from pg_stat_activity where pid = $1 and wait_event = 'SyncRep'`,
+          [pid],
+        );
+        if (waiting.length > 0) return;
+        await pause(STEP_MS, signal);
+      }
+      if (settled) await commit;
+    }
+    throw late('a commit to be seen waiting for a follower');
+  }
+
+  async #until(
+    timeoutMs: number,
+    signal: AbortSignal,
+    what: string,
+    holds: () => Promise<boolean>,
+  ): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!(await holds())) {
+      if (signal.aborted || performance.now() > deadline) throw late(what);
+      await pause(STEP_MS, signal);
+    }
+  }
+}
+
+const late = (what: string) =>
+  unreachableError(`waited in vain for ${what}`, { code: 'in_sync_change_timeout' });

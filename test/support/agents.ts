@@ -1,0 +1,265 @@
+/** A real estate of one cluster with its agents as processes: etcd, Postgres, everything but gateways. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { openSync, closeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Client } from 'pg';
+import { stringify } from 'yaml';
+import { loadContract } from '../../src/config/contract.ts';
+import { type EstateConfig, loadEstateConfig, type PostgresRole } from '../../src/config/estate-config.ts';
+import { type ClusterView, readClusterView } from '../../src/controlplane/cluster-view.ts';
+import { createCluster } from '../../src/controlplane/create-cluster.ts';
+import { initEstate } from '../../src/controlplane/init.ts';
+import { Keys } from '../../src/controlplane/keys.ts';
+import type { Contract } from '../../src/domain/contract.ts';
+import type { EtcdPort } from '../../src/etcd/port.ts';
+import { connectAs } from '../../src/postgres/connect-as.ts';
+import { closeConnection } from '../../src/postgres/connection.ts';
+import { stopPostmaster } from '../../src/agent/postmaster.ts';
+import { eventually, startEtcdCluster, type TestEtcd } from './etcd.ts';
+import { freePort } from './postgres.ts';
+
+const MAIN = fileURLToPath(new URL('./agent-main.ts', import.meta.url));
+const ROLES: readonly PostgresRole[] = [
+  'superuser',
+  'replication',
+  'gateway',
+  'app',
+  'agent',
+  'operator',
+  'reader',
+];
+export const CLUSTER = 'c1';
+
+export interface TestMember {
+  readonly name: string;
+  readonly role: 'voter' | 'observer';
+}
+
+export const PAIR: readonly TestMember[] = [
+  { name: 'm1', role: 'voter' },
+  { name: 'm2', role: 'voter' },
+];
+export const TRIO: readonly TestMember[] = [...PAIR, { name: 'm3', role: 'observer' }];
+
+class TestAgent {
+  readonly member: string;
+  readonly log: string;
+  readonly #source: string;
+  #child: ChildProcess | undefined;
+
+  constructor(member: string, source: string, folder: string) {
+    this.member = member;
+    this.#source = source;
+    this.log = join(folder, `${member}.agent.log`);
+  }
+
+  start(): void {
+    const log = openSync(this.log, 'a');
+    this.#child = spawn(process.execPath, [MAIN, this.#source, this.member], { stdio: ['ignore', log, log] });
+    closeSync(log);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  get running(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Ends the process and waits until it has. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.running) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+}
+
+export class TestEstate {
+  readonly etcd: TestEtcd;
+  readonly port: EtcdPort;
+  readonly keys: Keys;
+  readonly config: EstateConfig;
+  readonly contract: Contract;
+  readonly folder: string;
+  readonly #agents: ReadonlyMap<string, TestAgent>;
+  readonly #clients = new Set<Client>();
+
+  constructor(parts: {
+    etcd: TestEtcd;
+    port: EtcdPort;
+    keys: Keys;
+    config: EstateConfig;
+    contract: Contract;
+    folder: string;
+  }) {
+    this.etcd = parts.etcd;
+    this.port = parts.port;
+    this.keys = parts.keys;
+    this.config = parts.config;
+    this.contract = parts.contract;
+    this.folder = parts.folder;
+    this.#agents = new Map(
+      this.members.map((name) => [name, new TestAgent(name, parts.config.source, parts.folder)]),
+    );
+  }
+
+  get members(): readonly string[] {
+    return Object.keys(this.config.clusters[CLUSTER]?.members ?? {});
+  }
+
+  agent(member: string): TestAgent {
+    const agent = this.#agents.get(member);
+    if (agent === undefined) throw new Error(`no member ${member}`);
+    return agent;
+  }
+
+  startAll(): void {
+    for (const agent of this.#agents.values()) agent.start();
+  }
+
+  dataDir(member: string): string {
+    return join(this.folder, member);
+  }
+
+  async postmaster(member: string): Promise<number> {
+    const text = await readFile(join(this.dataDir(member), 'postmaster.pid'), 'utf8').catch(() => '');
+    return Number(text.split('\n')[0]);
+  }
+
+  async connect(member: string, role: PostgresRole = 'superuser'): Promise<Client> {
+    const client = await connectAs({
+      config: this.config,
+      role,
+      cluster: CLUSTER,
+      member,
+      applicationName: 'test',
+      connectTimeoutMs: 3_000,
+      statementTimeoutMs: 20_000,
+      lockTimeoutMs: 0,
+    });
+    this.#clients.add(client);
+    return client;
+  }
+
+  async view(): Promise<ClusterView> {
+    const view = await readClusterView(this.port, this.keys, CLUSTER);
+    if (view === undefined) throw new Error('no cluster');
+    return view;
+  }
+
+  until(what: string, holds: (view: ClusterView) => boolean, timeoutMs = 30_000): Promise<ClusterView> {
+    return eventually(
+      what,
+      async () => {
+        const view = await this.view();
+        return holds(view) ? view : undefined;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** Until the leader's Postgres carries a lease that would let a decision through. */
+  async untilLeased(member: string, timeoutMs = 30_000): Promise<void> {
+    await eventually(`a valid lease on ${member}`, () => this.isLeased(member), timeoutMs);
+  }
+
+  /** True or undefined, for `eventually`. */
+  async isLeased(member: string): Promise<true | undefined> {
+    let client: Client | undefined;
+    try {
+      client = await this.connect(member);
+      const { rows } = await client.query(
+        `select 1 from capstan.lease where admission = 'open' and clock_timestamp() < expires_at
+           and postmaster_started_at = pg_postmaster_start_time()
+           and sync_names = current_setting('synchronous_standby_names')`,
+      );
+      return rows.length === 1 ? true : undefined;
+    } catch {
+      return undefined;
+    } finally {
+      if (client !== undefined) await closeConnection(client);
+    }
+  }
+
+  async logs(): Promise<string> {
+    const texts = await Promise.all(
+      [...this.#agents.values()].map(async ({ member, log }) => {
+        const text = await readFile(log, 'utf8').catch(() => '');
+        const postgres = await readFile(`${this.dataDir(member)}.agent/postgres.log`, 'utf8').catch(() => '');
+        return `--- ${member}\n${text.slice(-6_000)}\n${postgres.slice(-2_000)}`;
+      }),
+    );
+    return texts.join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#clients].map((client) => closeConnection(client, { timeoutMs: 100 })));
+    for (const agent of this.#agents.values()) {
+      agent.signal('SIGCONT');
+      await agent.end('SIGKILL');
+    }
+    await Promise.all(
+      this.members.map(async (member) => {
+        const pid = await this.postmaster(member);
+        if (pid > 1)
+          await stopPostmaster({ dataDir: this.dataDir(member), pid, mode: 'immediate', stepMs: 2_000 });
+      }),
+    );
+    this.port.close();
+    await this.etcd.stop();
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** An estate with one cluster, created in etcd; its agents are not started yet. */
+export async function createTestEstate(
+  members: readonly TestMember[],
+  options: { readonly etcdMembers?: number; readonly shardCount?: number } = {},
+): Promise<TestEstate> {
+  const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'estate-'));
+  await chmod(folder, 0o755);
+  const etcd = await startEtcdCluster(options.etcdMembers ?? 1);
+  const source = join(folder, 'capstan.yaml');
+  await mkdir(join(folder, 'secrets'), { mode: 0o700 });
+  await Promise.all(ROLES.map((role) => writeFile(join(folder, 'secrets', role), `${role}-password\n`)));
+  const entries: [string, unknown][] = [];
+  for (const { name, role } of members) {
+    const listen = `127.0.0.1:${await freePort()}`;
+    const region = role === 'voter' ? 'new-york' : 'madrid';
+    entries.push([name, { region, role, dataDir: name, listen, address: { default: listen } }]);
+  }
+  const document = {
+    estate: 'test',
+    etcd: { endpoints: { default: etcd.endpoints } },
+    postgres: { passwords: Object.fromEntries(ROLES.map((role) => [role, { file: `secrets/${role}` }])) },
+    clusters: {
+      [CLUSTER]: {
+        homeRegion: 'new-york',
+        bootstrapMember: members[0]?.name,
+        members: Object.fromEntries(entries),
+      },
+    },
+  };
+  await writeFile(source, stringify(document));
+  const config = await loadEstateConfig(source);
+  const contract = await loadContract(fileURLToPath(new URL('../../contract.yaml', import.meta.url)));
+  const port = await etcd.open();
+  const keys = new Keys('test');
+  await initEstate({
+    etcd: port,
+    keys,
+    config,
+    contract,
+    shardCount: options.shardCount ?? 8,
+    actor: 'test',
+  });
+  await createCluster({ etcd: port, keys, config, cluster: CLUSTER, actor: 'test' });
+  return new TestEstate({ etcd, port, keys, config, contract, folder });
+}
