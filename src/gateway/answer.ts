@@ -1,0 +1,44 @@
+import { formatCommitToken } from '../domain/commit-token.ts';
+import type { FenceReason } from '../domain/sqlstate.ts';
+import type { AnswerFacts, CommandResult, Outcome, Refused } from '../reservations/types.ts';
+import type { ProblemCode } from './problem.ts';
+
+/** The single answer to a command, before it is put into HTTP. */
+export type Answer =
+  | { readonly kind: 'decided'; readonly result: CommandResult; readonly facts: AnswerFacts }
+  /** Provably without effect. */
+  | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string }
+  | { readonly kind: 'unknown' };
+
+export const refusedAnswer = (code: ProblemCode, detail: string): Answer => ({
+  kind: 'refused',
+  code,
+  detail,
+});
+
+export const UNKNOWN: Answer = { kind: 'unknown' };
+
+/** What a refused batch means to its callers. `again`: the route or the lock is behind; the same batch may be sent again. */
+type Judgement = { readonly code: ProblemCode; readonly again: 'no' | 'on-change' | 'at-once' };
+
+const JUDGEMENTS: Readonly<Record<FenceReason | 'busy', Judgement>> = {
+  staleTerm: { code: 'route_stale', again: 'on-change' },
+  staleGeneration: { code: 'route_stale', again: 'on-change' },
+  staleEpoch: { code: 'route_stale', again: 'on-change' },
+  shardNotOwned: { code: 'route_stale', again: 'on-change' },
+  wrongCluster: { code: 'route_stale', again: 'on-change' },
+  notLeader: { code: 'route_stale', again: 'on-change' },
+  shardSealed: { code: 'shard_sealed', again: 'on-change' },
+  busy: { code: 'shard_busy', again: 'at-once' },
+  leaseLapsed: { code: 'lease_lapsed', again: 'no' },
+  admissionClosed: { code: 'admission_closed', again: 'no' },
+  rpoLapsed: { code: 'rpo_lapsed', again: 'no' },
+  durabilityWeakened: { code: 'durability_weakened', again: 'no' },
+  transactionShape: { code: 'internal', again: 'no' },
+  badCommand: { code: 'internal', again: 'no' },
+};
+
+export const judge = ({ reason }: Refused): Judgement => JUDGEMENTS[reason];
+
+export const commitTokenOf = (shard: number, { position, generation, term }: Outcome): string =>
+  formatCommitToken({ shard, position: BigInt(position), generation, term });

@@ -1,0 +1,76 @@
+import { Lane } from './lane.ts';
+import { Ticket, type Progress } from './ticket.ts';
+
+/** What became of a batch: settled by the sender (now or later), or provably without effect and to be sent again. */
+export type SendResult<A> =
+  | { readonly kind: 'done' }
+  /** `answer`: what callers are told whose deadline passes before it is sent again. */
+  | { readonly kind: 'again'; readonly when: Promise<void>; readonly answer: A };
+
+export interface Permit {
+  release(): void;
+}
+
+export interface BatcherOptions<C, A> {
+  readonly batchCommandsMax: number;
+  readonly queuePerShardMax: number;
+  readonly deadlineMs: number;
+  /** The right to have one more batch under way towards the shard's cluster. */
+  readonly permit: (shard: number) => Permit | Promise<Permit>;
+  /** Sends a batch. Never rejects; settles each ticket now or leaves it to its deadline. */
+  readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult<A>>;
+  readonly onFull: (shard: number) => A;
+  readonly onStopping: (shard: number) => A;
+  readonly onDeadline: (shard: number, command: C, progress: Progress) => A;
+}
+
+/**
+ * Gathers commands into batches. Each shard has a lane: one batch is under way at a time, and the next one fills while
+ * it waits, so a hot shard costs a commit a batch while a lone command is sent at once. Order within a shard is kept.
+ */
+export class Batcher<C, A> {
+  readonly #options: BatcherOptions<C, A>;
+  readonly #lanes = new Map<number, Lane<C, A>>();
+  #stopping = false;
+
+  constructor(options: BatcherOptions<C, A>) {
+    this.#options = options;
+  }
+
+  /** Commands that have not been sent, over all shards. */
+  get waiting(): number {
+    let count = 0;
+    for (const lane of this.#lanes.values()) count += lane.waiting;
+    return count;
+  }
+
+  /** Resolves exactly once for each command, at the latest at its deadline. */
+  submit(shard: number, command: C): Promise<A> {
+    const { deadlineMs, onFull, onStopping, onDeadline, queuePerShardMax } = this.#options;
+    if (this.#stopping) return Promise.resolve(onStopping(shard));
+    const lane = this.#laneOf(shard);
+    if (lane.waiting >= queuePerShardMax) return Promise.resolve(onFull(shard));
+    const ticket = new Ticket<C, A>({
+      command,
+      deadlineAt: performance.now() + deadlineMs,
+      timeLeftMs: deadlineMs,
+      onDeadline: (progress) => onDeadline(shard, command, progress),
+    });
+    lane.add(ticket);
+    return ticket.answer;
+  }
+
+  /** Refuses new commands and waits for those under way, which takes at most a deadline. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(Array.from(this.#lanes.values(), (lane) => lane.idle));
+  }
+
+  #laneOf(shard: number): Lane<C, A> {
+    const known = this.#lanes.get(shard);
+    if (known !== undefined) return known;
+    const lane = new Lane<C, A>({ ...this.#options, shard });
+    this.#lanes.set(shard, lane);
+    return lane;
+  }
+}

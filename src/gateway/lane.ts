@@ -1,0 +1,83 @@
+import type { Permit, SendResult } from './batcher.ts';
+import type { Ticket } from './ticket.ts';
+
+export interface LaneOptions<C, A> {
+  readonly shard: number;
+  readonly batchCommandsMax: number;
+  readonly permit: (shard: number) => Permit | Promise<Permit>;
+  readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult<A>>;
+}
+
+/**
+ * One shard's queue. Idle, or running: take a permit, form a batch of what waits by then, send it, and again until
+ * nothing waits. A batch that had no effect returns to the front of the queue and holds the lane until it may be
+ * sent again, so order is kept. Commands that were answered meanwhile (at their deadline) are never sent.
+ */
+export class Lane<C, A> {
+  readonly #options: LaneOptions<C, A>;
+  #queue: Ticket<C, A>[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(options: LaneOptions<C, A>) {
+    this.#options = options;
+  }
+
+  /** Commands that wait to be sent. Those that were answered at their deadline no longer take a place. */
+  get waiting(): number {
+    const live = this.#queue.findIndex((ticket) => !ticket.settled);
+    if (live !== 0) this.#queue = live === -1 ? [] : this.#queue.slice(live);
+    return this.#queue.length;
+  }
+
+  get idle(): Promise<void> {
+    return this.#running ?? Promise.resolve();
+  }
+
+  add(ticket: Ticket<C, A>): void {
+    this.#queue.push(ticket);
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { shard, permit, send } = this.#options;
+    try {
+      while (this.#queue.length > 0) {
+        const granted = permit(shard);
+        const held = granted instanceof Promise ? await granted : granted;
+        let result: SendResult<A> | undefined;
+        try {
+          const batch = this.#take();
+          if (batch.length > 0) {
+            result = await send(shard, batch);
+            if (result.kind === 'again') this.#putBack(batch, result.answer);
+          }
+        } finally {
+          held.release();
+        }
+        if (result?.kind === 'again') await result.when;
+      }
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #take(): readonly Ticket<C, A>[] {
+    const batch: Ticket<C, A>[] = [];
+    let taken = 0;
+    for (const ticket of this.#queue) {
+      if (batch.length === this.#options.batchCommandsMax) break;
+      taken += 1;
+      if (ticket.settled) continue;
+      ticket.markSent();
+      batch.push(ticket);
+    }
+    this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
+    return batch;
+  }
+
+  #putBack(batch: readonly Ticket<C, A>[], because: A): void {
+    const unanswered = batch.filter((ticket) => !ticket.settled);
+    for (const ticket of unanswered) ticket.markUnsent(because);
+    this.#queue = [...unanswered, ...this.#queue];
+  }
+}

@@ -1,0 +1,103 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { RouteTable } from './route-table.ts';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const COMMANDS = [1, 2, 4, 8, 16, 32, 64, 128];
+
+export interface GatewayMetricsOptions {
+  readonly routes: RouteTable;
+  readonly waiting: () => number;
+  readonly staleForMs: () => number;
+}
+
+/** What a gateway tells of itself. Names end in their unit; the labels are bounded: clusters, never issuers or shards. */
+export class GatewayMetrics {
+  readonly registry = new Registry();
+  readonly #answers: Counter<'route' | 'status'>;
+  readonly #latency: Histogram<'route'>;
+  readonly #batches: Counter<'result'>;
+  readonly #batchSize: Histogram;
+  readonly #children = new Map<string, Counter.Internal>();
+
+  constructor() {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry, prefix: 'capstan_gateway_' });
+    this.#answers = new Counter({
+      name: 'capstan_gateway_answers_total',
+      help: 'Answers by route and HTTP status.',
+      labelNames: ['route', 'status'],
+      registers,
+    });
+    this.#latency = new Histogram({
+      name: 'capstan_gateway_answer_seconds',
+      help: 'From a request to its answer.',
+      labelNames: ['route'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#batches = new Counter({
+      name: 'capstan_gateway_batches_total',
+      help: 'Batches by what came of them: decided, refused (no effect), unknown.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#batchSize = new Histogram({
+      name: 'capstan_gateway_batch_commands',
+      help: 'Commands in a batch.',
+      buckets: COMMANDS,
+      registers,
+    });
+  }
+
+  /** Gauges that are read when somebody asks. */
+  observe({ routes, waiting, staleForMs }: GatewayMetricsOptions): void {
+    const registers = [this.registry];
+    const gauge = (name: string, help: string, read: (set: Gauge<'cluster'>) => void) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ['cluster'],
+        registers,
+        collect() {
+          this.reset();
+          read(this);
+        },
+      });
+    gauge('capstan_gateway_waiting_commands', 'Commands that wait to be sent.', (set) => set.set(waiting()));
+    gauge('capstan_gateway_view_age_seconds', 'Age of what this gateway knows of etcd.', (set) =>
+      set.set(staleForMs() / 1_000),
+    );
+    gauge('capstan_gateway_cluster_term', 'The term of each cluster, as last learned.', (set) => {
+      for (const [cluster, { authority }] of routes.view.clusters) {
+        if (authority !== undefined) set.set({ cluster }, authority.value.term);
+      }
+    });
+    gauge('capstan_gateway_rpo_claim', '1 while the RPO claim is advertised and proved, else 0.', (set) => {
+      for (const cluster of routes.view.clusters.keys()) {
+        set.set({ cluster }, routes.claimOf(cluster).claim === 'advertised' ? 1 : 0);
+      }
+    });
+    gauge('capstan_gateway_rpo_lag_seconds', 'RPO lag; no sample when it is not known.', (set) => {
+      for (const cluster of routes.view.clusters.keys()) {
+        const { lagMs } = routes.claimOf(cluster);
+        if (lagMs !== null) set.set({ cluster }, lagMs / 1_000);
+      }
+    });
+  }
+
+  answer(route: string, status: number, seconds: number): void {
+    const name = `${route} ${status}`;
+    let child = this.#children.get(name);
+    if (child === undefined) {
+      child = this.#answers.labels(route, String(status));
+      this.#children.set(name, child);
+    }
+    child.inc();
+    this.#latency.labels(route).observe(seconds);
+  }
+
+  batch(result: string, commands: number): void {
+    this.#batches.labels(result).inc();
+    this.#batchSize.observe(commands);
+  }
+}

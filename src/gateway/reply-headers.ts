@@ -1,0 +1,33 @@
+import type { AnswerFacts } from '../reservations/types.ts';
+import type { RouteTable } from './route-table.ts';
+
+export type ReplyHeaders = Record<string, string>;
+
+/** The authority's own words on itself. `unknown` is never shown as zero. */
+export function headersOfFacts(facts: AnswerFacts): ReplyHeaders {
+  return {
+    'capstan-shard': String(facts.shard),
+    'capstan-generation': String(facts.generation),
+    'capstan-term': String(facts.term),
+    'capstan-rpo-lag-ms': facts.rpo_lag_ms === null ? 'unknown' : String(facts.rpo_lag_ms),
+    'capstan-rpo-claim': facts.rpo_claim ?? 'unknown',
+    'capstan-durability': facts.degraded ? 'degraded' : 'sync',
+  };
+}
+
+/** For an answer that the authority didn't give: what this gateway knows of it. */
+export function headersOfRoute(routes: RouteTable, shard: number): ReplyHeaders {
+  const route = routes.routeOf(shard);
+  if (route === undefined) return { 'capstan-shard': String(shard) };
+  const { cluster, generation, term } = route.scope;
+  const { claim, lagMs } = routes.claimOf(cluster);
+  const degraded = routes.view.clusters.get(cluster)?.inSync?.value.degraded;
+  return {
+    'capstan-shard': String(shard),
+    'capstan-generation': String(generation),
+    'capstan-term': String(term),
+    'capstan-rpo-lag-ms': lagMs === null ? 'unknown' : String(lagMs),
+    'capstan-rpo-claim': claim,
+    'capstan-durability': degraded === undefined ? 'unknown' : degraded ? 'degraded' : 'sync',
+  };
+}

@@ -1,0 +1,102 @@
+import type { EstateView } from '../controlplane/estate-snapshot.ts';
+import type { ShardState } from '../domain/records.ts';
+import { shardOf, type ShardId } from '../domain/shard.ts';
+import type { Scope } from '../reservations/types.ts';
+import { claimOf, type ClaimReading } from './claim.ts';
+
+/** Where a shard's decisions are made, and under what authority, as this gateway last learned. */
+export interface ShardRoute {
+  readonly scope: Scope;
+  readonly state: ShardState;
+  /** The member that may hold the lease; null while there is none. */
+  readonly leader: string | null;
+  /** Why there is no leader, for a person. */
+  readonly absent: string | null;
+}
+
+/** What the routes are made from: a live view in a gateway, one reading in the command line. It never goes backwards. */
+export interface RouteSource {
+  current(): EstateView;
+  onChange(listener: (view: EstateView) => void): () => void;
+}
+
+interface Seen {
+  readonly route: ShardRoute;
+  readonly shard: string;
+  readonly authority: string;
+  readonly membership: string;
+}
+
+/**
+ * From an issuer to its shard's authority. A route object stays the same while its shard and its cluster's authority and
+ * membership do, so that "has it changed?" is one comparison.
+ */
+export class RouteTable {
+  readonly #source: RouteSource;
+  readonly #routes = new Map<ShardId, Seen>();
+
+  constructor(source: RouteSource) {
+    this.#source = source;
+  }
+
+  get view(): EstateView {
+    return this.#source.current();
+  }
+
+  /** Undefined while the estate isn't known. */
+  shardOf(issuer: string): ShardId | undefined {
+    const estate = this.view.estate;
+    return estate === undefined ? undefined : shardOf(issuer, estate.value.shardCount);
+  }
+
+  routeOf(shard: ShardId): ShardRoute | undefined {
+    const { shards, clusters } = this.view;
+    const entry = shards.get(shard);
+    if (entry === undefined) return undefined;
+    const { authority, membership } = clusters.get(entry.value.cluster) ?? {};
+    if (authority === undefined || membership === undefined) return undefined;
+    const seen = this.#routes.get(shard);
+    if (
+      seen?.shard === entry.revision &&
+      seen.authority === authority.revision &&
+      seen.membership === membership.revision
+    ) {
+      return seen.route;
+    }
+    const { cluster, generation, state } = entry.value;
+    const { phase, leader, term, operation } = authority.value;
+    const held = phase === 'open' ? leader : null;
+    const because = operation === null ? '' : ` (operation ${operation})`;
+    const route: ShardRoute = Object.freeze({
+      scope: Object.freeze({ cluster, epoch: membership.value.epoch, shard, generation, term }),
+      state,
+      leader: held,
+      absent: held === null ? `cluster ${cluster} is ${phase} under term ${term}${because}` : null,
+    });
+    this.#routes.set(shard, {
+      route,
+      shard: entry.revision,
+      authority: authority.revision,
+      membership: membership.revision,
+    });
+    return route;
+  }
+
+  /** What may be said of a cluster's RPO claim at this moment. */
+  claimOf(cluster: string): ClaimReading {
+    return claimOf(this.view.clusters.get(cluster)?.claim?.value);
+  }
+
+  /** Resolves when the shard's route is another one than `route`, or after `timeoutMs`. */
+  async changed(shard: ShardId, route: ShardRoute | undefined, timeoutMs: number): Promise<void> {
+    if (this.routeOf(shard) !== route) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = this.#source.onChange(() => {
+      if (this.routeOf(shard) !== route) resolve();
+    });
+    const timer = setTimeout(resolve, timeoutMs);
+    await promise;
+    clearTimeout(timer);
+    stop();
+  }
+}

@@ -1,0 +1,206 @@
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { EstateConfig, GatewayConfig } from '../config/estate-config.ts';
+import type { EstateView } from '../controlplane/estate-snapshot.ts';
+import { type EstateWatch, watchEstate } from '../controlplane/estate-watch.ts';
+import { Keys } from '../controlplane/keys.ts';
+import type { Contract } from '../domain/contract.ts';
+import { messageOf, unreachableError, usageError } from '../domain/errors.ts';
+import { etcdFromConfig } from '../etcd/from-config.ts';
+import { splitEndpoint } from '../postgres/connect-as.ts';
+import type { Command } from '../reservations/types.ts';
+import { type Answer, refusedAnswer, UNKNOWN } from './answer.ts';
+import { Batcher, type Permit } from './batcher.ts';
+import { DecisionSender } from './decision-sender.ts';
+import { KeyFile } from './key-file.ts';
+import { LeaderConnections } from './leader-connections.ts';
+import { LeaseObserver } from './lease-observer.ts';
+import { GatewayMetrics } from './metrics.ts';
+import { RouteTable } from './route-table.ts';
+import { buildServer } from './server.ts';
+import { UnknownResolver } from './unknown-resolver.ts';
+
+/** How long a gateway that starts before its estate waits for it. */
+const ESTATE_TIMEOUT_MS = 60_000;
+
+export interface RunGatewayOptions {
+  readonly config: EstateConfig;
+  /** Its name in `config.gateways`. */
+  readonly gateway: string;
+  /** Aborting it stops the gateway gracefully: what is under way is answered, at the latest at its deadline. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+export interface RunningGateway {
+  /** Where it listens. */
+  readonly url: string;
+  /** Resolves when it has stopped and let go of everything. */
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Runs one gateway until the signal aborts. Resolves once it accepts requests. Throws `gateway_unknown`, `keys_unreadable`,
+ * `keys_invalid` (exit 2), `etcd_unreachable`, `listen_failed` (exit 7), and `wait_timed_out` when no estate appears.
+ */
+export async function runGateway(options: RunGatewayOptions): Promise<RunningGateway> {
+  const { config, gateway, signal, logger } = options;
+  const own = config.gateways[gateway];
+  if (own === undefined) {
+    throw usageError(`${config.source} has no gateway ${gateway}`, { code: 'gateway_unknown' });
+  }
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.toReversed()) await close();
+  };
+  try {
+    const keyFile = await KeyFile.open(own.keysFile, logger);
+    closers.push(() => keyFile.close());
+    const etcd = await etcdFromConfig(config, own.region);
+    closers.push(() => etcd.close());
+    const live = await watchEstate({
+      etcd,
+      keys: new Keys(config.estate),
+      onReport: (report) => logger.error({ report }, 'etcd said something that is not believed'),
+      onBreak: (error) => logger.warn({ reason: messageOf(error) }, 'the watch of etcd broke'),
+    });
+    closers.push(() => live.close());
+    const contract = await contractOf(live, signal);
+    const parts = assemble({ config, gateway, own, live, contract, logger });
+    closers.push(() => parts.close());
+    let stopping = false;
+    const app = buildServer(
+      {
+        name: gateway,
+        region: own.region,
+        version: await packageVersion(),
+        contract,
+        keys: () => keyFile.ring,
+        staleForMs: () => live.staleForMs(),
+        stopping: () => stopping,
+        ...parts,
+      },
+      logger,
+    );
+    const url = await listen(app, own.listen);
+    logger.info({ gateway, region: own.region, url }, 'the gateway accepts requests');
+    const stop = async () => {
+      stopping = true;
+      logger.info('the gateway stops');
+      await drain(app, parts.batcher, contract.deadlines.decisionMs + 1_000);
+      await closeAll();
+    };
+    return { url, closed: aborted(signal).then(stop) };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function contractOf(live: EstateWatch, signal: AbortSignal): Promise<Contract> {
+  const view = await live.until(exists, { timeoutMs: ESTATE_TIMEOUT_MS, signal, what: 'an estate in etcd' });
+  if (view.contract === undefined) throw new Error('unreachable: the view has a contract');
+  return view.contract.value;
+}
+
+const exists = ({ estate, contract, map }: EstateView): boolean =>
+  estate !== undefined && contract !== undefined && map !== undefined;
+
+interface AssembleOptions {
+  readonly config: EstateConfig;
+  readonly gateway: string;
+  readonly own: GatewayConfig;
+  readonly live: EstateWatch;
+  readonly contract: Contract;
+  readonly logger: Logger;
+}
+
+/** Wires the decision path: routes, connections, batches, resolution. */
+function assemble({ config, gateway, own, live, contract, logger }: AssembleOptions) {
+  const routes = new RouteTable(live);
+  const metrics = new GatewayMetrics();
+  const leases = new LeaseObserver(live, contract);
+  const connections = new LeaderConnections({
+    config,
+    region: own.region,
+    applicationName: `capstan-gateway-${gateway}`,
+    contract,
+  });
+  const stopFollowing = live.onChange(({ clusters }) => {
+    for (const [cluster, { authority }] of clusters) {
+      if (authority?.value.phase === 'open') connections.follow(cluster, authority.value.leader);
+    }
+  });
+  const { resolve } = new UnknownResolver(routes, connections);
+  const { decisionMs } = contract.deadlines;
+  const sender = new DecisionSender({ routes, connections, metrics, logger, decisionMs, resolve });
+  const batcher = new Batcher<Command, Answer>({
+    ...contract.admission,
+    deadlineMs: decisionMs,
+    permit: (shard) => {
+      const cluster = routes.routeOf(shard)?.scope.cluster;
+      return cluster === undefined ? NO_PERMIT : connections.permits(cluster).take();
+    },
+    send: sender.send,
+    onFull: (shard) => refusedAnswer('admission_full', `shard ${shard} admits no more requests now`),
+    onStopping: () => refusedAnswer('stopping', 'this gateway is stopping: use another one'),
+    onDeadline: (_shard, _command, progress) =>
+      progress === 'sent'
+        ? UNKNOWN
+        : refusedAnswer('not_sent', `it could not be sent to the authority within ${decisionMs} ms`),
+  });
+  metrics.observe({ routes, waiting: () => batcher.waiting, staleForMs: () => live.staleForMs() });
+  const close = () => {
+    stopFollowing();
+    leases.close();
+    connections.close();
+  };
+  return { routes, metrics, leases, connections, batcher, close };
+}
+
+const NO_PERMIT: Permit = { release: () => undefined };
+
+async function listen(app: FastifyInstance, endpoint: string): Promise<string> {
+  const { host, port } = splitEndpoint(endpoint);
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw unreachableError(`the gateway can't listen on ${endpoint}: ${messageOf(error)}`, {
+      code: 'listen_failed',
+      cause: error,
+    });
+  }
+  const bound = app.server.address() as AddressInfo;
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+/** Stops accepting, answers what is under way, and hangs up on whoever is still there after the deadline. */
+async function drain(
+  app: FastifyInstance,
+  batcher: Batcher<Command, Answer>,
+  timeoutMs: number,
+): Promise<void> {
+  const done = new AbortController();
+  const late = delay(timeoutMs, 'late', { signal: done.signal }).catch(() => 'done');
+  const closed = app.close();
+  const answered = Promise.all([batcher.stop(), closed]).then(() => 'done');
+  if ((await Promise.race([answered, late])) === 'late') {
+    app.server.closeAllConnections();
+    await closed;
+  }
+  done.abort();
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

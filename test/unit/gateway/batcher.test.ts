@@ -1,0 +1,177 @@
+import * as fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { Batcher, type BatcherOptions, type SendResult } from '../../../src/gateway/batcher.ts';
+import type { Ticket } from '../../../src/gateway/ticket.ts';
+
+type Answer = string;
+type Batch = readonly Ticket<number, Answer>[];
+const free = { release: () => {} };
+
+function batcher(options: Partial<BatcherOptions<number, Answer>>) {
+  return new Batcher<number, Answer>({
+    batchCommandsMax: 4,
+    queuePerShardMax: 10,
+    deadlineMs: 5_000,
+    permit: () => free,
+    send: answerAll,
+    onFull: () => 'full',
+    onStopping: () => 'stopping',
+    onDeadline: (_shard, _command, progress) => `late:${progress}`,
+    ...options,
+  });
+}
+
+function answerAll(_shard: number, batch: Batch): Promise<SendResult<Answer>> {
+  for (const ticket of batch) ticket.settle(`done:${ticket.command}`);
+  return Promise.resolve({ kind: 'done' });
+}
+
+/** A sender whose batches end only when the test says so. */
+function gate() {
+  const open: { shard: number; batch: Batch; end: (result: SendResult<Answer>) => void }[] = [];
+  const send = (shard: number, batch: Batch) =>
+    new Promise<SendResult<Answer>>((end) => {
+      open.push({ shard, batch, end });
+    });
+  const finish = async (index: number) => {
+    const [entry] = open.splice(index, 1);
+    if (entry === undefined) return;
+    for (const ticket of entry.batch) ticket.settle(`done:${ticket.command}`);
+    entry.end({ kind: 'done' });
+    await flush();
+  };
+  return { open, send, finish };
+}
+
+const flush = async () => {
+  for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
+};
+const commandsOf = (entry: { batch: Batch } | undefined) => entry?.batch.map((ticket) => ticket.command);
+
+describe('the batcher', () => {
+  it('sends the first command at once, in the same turn', () => {
+    const { open, send } = gate();
+    void batcher({ send }).submit(1, 7);
+    expect(open.map(commandsOf)).toEqual([[7]]);
+  });
+
+  it('fills the next batch while one is under way, and keeps other shards apart', async () => {
+    const { open, send, finish } = gate();
+    const b = batcher({ send });
+    for (const command of [1, 2, 3]) void b.submit(1, command);
+    void b.submit(2, 9);
+    expect(open.map(commandsOf)).toEqual([[1], [9]]);
+    await finish(0);
+    expect(open.map(commandsOf)).toEqual([[9], [2, 3]]);
+  });
+
+  it('forms a batch only once its permit is there', async () => {
+    const { open, send } = gate();
+    const permit = Promise.withResolvers<typeof free>();
+    const b = batcher({ send, permit: () => permit.promise });
+    for (const command of [1, 2, 3]) void b.submit(1, command);
+    expect(open).toEqual([]);
+    permit.resolve(free);
+    await flush();
+    expect(open.map(commandsOf)).toEqual([[1, 2, 3]]);
+  });
+
+  it('refuses beyond the queue bound without touching what waits', async () => {
+    const { open, send, finish } = gate();
+    const b = batcher({ send, queuePerShardMax: 2 });
+    const answers = [1, 2, 3, 4].map((command) => b.submit(1, command));
+    expect(await answers[3]).toBe('full');
+    await finish(0);
+    await finish(0);
+    expect(await Promise.all(answers)).toEqual(['done:1', 'done:2', 'done:3', 'full']);
+    expect(open).toEqual([]);
+  });
+
+  it('sends a batch without effect again, first, in order', async () => {
+    const seen: number[][] = [];
+    const send = (_shard: number, batch: Batch): Promise<SendResult<Answer>> => {
+      seen.push(batch.map((ticket) => ticket.command));
+      if (seen.length === 1)
+        return Promise.resolve({ kind: 'again', when: Promise.resolve(), answer: 'held' });
+      return answerAll(1, batch);
+    };
+    const b = batcher({ send });
+    const answers = [1, 2, 3].map((command) => b.submit(1, command));
+    expect(await Promise.all(answers)).toEqual(['done:1', 'done:2', 'done:3']);
+    expect(seen).toEqual([[1], [1, 2, 3]]);
+  });
+
+  it('tells a command that was sent from one that was not when the deadline passes', async () => {
+    vi.useFakeTimers();
+    try {
+      const { open, send } = gate();
+      const b = batcher({ send, deadlineMs: 100 });
+      const answers = [1, 2].map((command) => b.submit(1, command));
+      await vi.advanceTimersByTimeAsync(100);
+      expect(await Promise.all(answers)).toEqual(['late:sent', 'late:waiting']);
+      open[0]?.end({ kind: 'again', when: Promise.resolve(), answer: 'held' });
+      await flush();
+      expect(open.length, 'an answered command is never sent').toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('refuses new commands once it stops, and ends when its lanes are idle', async () => {
+    const { send, finish } = gate();
+    const b = batcher({ send });
+    const first = b.submit(1, 1);
+    const stopped = b.stop();
+    expect(await b.submit(1, 2)).toBe('stopping');
+    await finish(0);
+    await stopped;
+    expect(await first).toBe('done:1');
+  });
+
+  it('answers each command exactly once, in order, one batch a shard, within its bounds', async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant('submit' as const), shard: fc.nat(2) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('finish' as const), index: fc.nat(2) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('again' as const), index: fc.nat(2) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { open, send, finish } = gate();
+        const decided = new Map<number, number[]>();
+        const recorded = async (index: number) => {
+          const entry = open[index];
+          if (entry !== undefined) {
+            decided.set(entry.shard, [...(decided.get(entry.shard) ?? []), ...(commandsOf(entry) ?? [])]);
+          }
+          await finish(index);
+        };
+        const b = batcher({ send, batchCommandsMax: 3, queuePerShardMax: 5 });
+        const submitted: { shard: number; command: number; answer: Promise<Answer> }[] = [];
+        for (const action of steps) {
+          if (action.kind === 'submit') {
+            const command = submitted.length;
+            submitted.push({ shard: action.shard, command, answer: b.submit(action.shard, command) });
+          } else if (action.kind === 'finish') {
+            await recorded(action.index);
+          } else {
+            const [entry] = open.splice(action.index, 1);
+            entry?.end({ kind: 'again', when: Promise.resolve(), answer: 'held' });
+            await flush();
+          }
+          const shards = open.map((entry) => entry.shard);
+          expect(new Set(shards).size, 'one batch under way a shard').toBe(shards.length);
+          for (const entry of open) expect(entry.batch.length).toBeLessThanOrEqual(3);
+        }
+        while (open.length > 0) await recorded(0);
+        for (const { shard, command, answer } of submitted) {
+          const got = await answer;
+          const times = (decided.get(shard) ?? []).filter((seen) => seen === command).length;
+          expect(times).toBe(got === 'full' ? 0 : 1);
+        }
+        for (const order of decided.values()) expect(order).toEqual(order.toSorted((x, y) => x - y));
+        expect(b.waiting).toBe(0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
