@@ -63,7 +63,7 @@ export function isLeaderHealthy(inputs: CandidateInputs): boolean {
   const { view, nowMs } = inputs;
   const authority = view.authority?.value;
   const lease = view.lease?.value;
-  if (authority?.leader == null || lease === undefined) return false;
+  if (authority === undefined || authority.leader === null || lease === undefined) return false;
   const heartbeat = view.heartbeats.get(authority.leader)?.value;
   return (
     lease.leader === authority.leader &&

@@ -1,0 +1,270 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { listAudit } from '../../src/controlplane/audit.ts';
+import { runFailover } from '../../src/controlplane/failover/run.ts';
+import { abortOperation, resumeOperation } from '../../src/controlplane/operation-control.ts';
+import { listOperations } from '../../src/controlplane/operation-journal.ts';
+import { CapstanError } from '../../src/domain/errors.ts';
+import type { OperationRecord } from '../../src/domain/records.ts';
+import type { EtcdPort } from '../../src/etcd/port.ts';
+import { startEtcd, type TestEtcd } from '../support/etcd.ts';
+import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';
+import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
+
+/** The writes of an undisturbed run: fence, freeze, proof, decide, promote, verify, open, settle. */
+const WRITES = [1, 2, 3, 4, 5, 6, 7, 8];
+const DECIDE = 4;
+
+let server: TestEtcd;
+let etcd: EtcdPort;
+let cluster: ScriptedCluster;
+
+beforeAll(async () => {
+  server = await startEtcd();
+  etcd = await server.open();
+});
+afterAll(async () => {
+  etcd.close();
+  await server.stop();
+});
+afterEach(() => cluster.stop());
+
+async function prepare(): Promise<void> {
+  cluster = new ScriptedCluster(etcd);
+  await cluster.seed();
+  await cluster.start();
+}
+
+const run = (port: EtcdPort, signal?: AbortSignal) =>
+  runFailover({ etcd: port, keys: cluster.keys, cluster: CLUSTER, actor: 'test', signal });
+
+const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+
+const codeOf = (error: unknown) => (error instanceof CapstanError ? error.code : String(error));
+
+const operations = () => listOperations({ etcd, keys: cluster.keys });
+
+async function onlyOperation(): Promise<OperationRecord | undefined> {
+  const all = await operations();
+  expect(all.length).toBeLessThanOrEqual(1);
+  return all[0];
+}
+
+const control = (id: string, port: EtcdPort = etcd) => ({
+  etcd: port,
+  keys: cluster.keys,
+  id,
+  actor: 'another',
+});
+
+/** One leader, verified, under exactly the next term; nothing left behind. */
+async function expectDone(): Promise<void> {
+  const view = await cluster.view();
+  expect(view.authority?.value).toMatchObject({ term: TERM + 1, phase: 'open', leader: 'b' });
+  expect(view.inSync?.value).toMatchObject({ term: TERM + 1, degraded: true, voters: [] });
+  expect(view.activeOperation).toBeUndefined();
+  expect(await onlyOperation()).toMatchObject({ status: 'done', phase: 'done', error: null });
+  const log = (await listAudit(etcd, cluster.keys)).map(({ action }) => action);
+  expect(log.filter((action) => action === 'failover.start')).toHaveLength(1);
+  expect(log.filter((action) => action === 'failover.finish')).toHaveLength(1);
+}
+
+describe('a coordinator that is killed', () => {
+  const killings = WRITES.flatMap((write) =>
+    (['die-before', 'die-after'] as const).map((fault) => ({ write, fault })),
+  );
+
+  it.each(killings)('at write $write ($fault) is finished by another', async ({ write, fault }) => {
+    await prepare();
+    const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
+    expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
+    const left = await onlyOperation();
+    expect(left === undefined).toBe(write === 1 && fault === 'die-before');
+    await (left === undefined ? run(etcd) : resumeOperation(control(left.id)));
+    await expectDone();
+  });
+
+  const undecided = ({ write, fault }: (typeof killings)[number]) =>
+    write > 1 && (write < DECIDE || (write === DECIDE && fault === 'die-before'));
+
+  it.each(killings.filter(undecided))('at write $write ($fault) can be aborted', async ({ write, fault }) => {
+    await prepare();
+    const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
+    expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
+    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    const view = await cluster.view();
+    expect(view.authority?.value).toMatchObject({ term: TERM + 2, phase: 'open', leader: 'a' });
+    expect(view.inSync?.value).toMatchObject({ voters: [{ member: 'b' }, { member: 'd' }], degraded: false });
+    expect(view.activeOperation).toBeUndefined();
+  });
+
+  it.each(killings.filter((killing) => killing.write > 1 && !undecided(killing)))(
+    'at write $write ($fault) has decided: an abort is refused',
+    async ({ write, fault }) => {
+      await prepare();
+      const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
+      expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
+      const left = await onlyOperation();
+      const code = left?.status === 'done' ? 'operation_finished' : 'operation_past_no_return';
+      const before = (await cluster.view()).authority;
+      expect(codeOf(await outcomeOf(abortOperation(control(left?.id ?? ''))))).toBe(code);
+      expect((await cluster.view()).authority).toEqual(before);
+    },
+  );
+
+  it('again and again, after each single write, gets there in the end', async () => {
+    await prepare();
+    expect(await outcomeOf(run(faultyEtcd(etcd, () => 'die-after')))).toBeInstanceOf(Killed);
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const left = await onlyOperation();
+      if (left === undefined || left.status !== 'running') break;
+      // The first write takes over, the second is a step.
+      const port = faultyEtcd(etcd, (count) => (count === 2 ? 'die-after' : undefined));
+      expect(await outcomeOf(resumeOperation(control(left.id, port)))).toBeInstanceOf(Killed);
+    }
+    await expectDone();
+  });
+});
+
+describe("a write whose reply etcd didn't deliver", () => {
+  const losses = WRITES.flatMap((write) =>
+    (['lose-reply', 'lose-request', 'late', 'very-late'] as const).map((fault) => ({ write, fault })),
+  );
+
+  it.each(losses)('write $write ($fault) takes effect exactly once', async ({ write, fault }) => {
+    await prepare();
+    const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
+    const { operation } = await run(port);
+    await port.settled();
+    expect(operation.steps).toHaveLength(WRITES.length);
+    expect(await onlyOperation()).toEqual(operation);
+    await expectDone();
+  });
+
+  it('is reported as unknown, naming the operation, when that can not be found out', async () => {
+    await prepare();
+    const port = faultyEtcd(etcd, (count) => (count >= 3 ? 'lose-request' : undefined));
+    const error = await outcomeOf(run(port));
+    const left = await onlyOperation();
+    expect(error).toMatchObject({
+      code: 'etcd_outcome_unknown',
+      exit: 5,
+      next: `capstan operation show ${left?.id}`,
+    });
+    await resumeOperation(control(left?.id ?? ''));
+    await expectDone();
+  });
+});
+
+describe('two coordinators', () => {
+  it.each(WRITES.slice(1))(
+    'one that is paused before write %i and resumed later writes nothing more',
+    async (write) => {
+      await prepare();
+      const reached = Promise.withResolvers<undefined>();
+      const resumed = Promise.withResolvers<undefined>();
+      const port = faultyEtcd(etcd, (count) => {
+        if (count !== write) return undefined;
+        reached.resolve(undefined);
+        return resumed.promise;
+      });
+      const paused = outcomeOf(run(port));
+      await reached.promise;
+      const left = await onlyOperation();
+      await resumeOperation(control(left?.id ?? ''));
+      const before = await etcd.range(cluster.keys.prefix);
+      resumed.resolve(undefined);
+      expect(await paused).toMatchObject({
+        code: 'operation_superseded',
+        exit: 4,
+        next: `capstan operation show ${left?.id}`,
+      });
+      expect((await etcd.range(cluster.keys.prefix)).kvs).toEqual(before.kvs);
+      await expectDone();
+    },
+  );
+
+  it('that begin at once: one runs, the other is refused', async () => {
+    await prepare();
+    const errors = await Promise.all([outcomeOf(run(etcd)), outcomeOf(run(etcd))]);
+    const refused = errors.filter((error) => error !== undefined);
+    expect(refused.map(codeOf)).toEqual(['operation_active']);
+    const log = await listAudit(etcd, cluster.keys);
+    expect(log.filter(({ outcome }) => outcome === 'refused')).toHaveLength(1);
+    expect((await cluster.view()).authority?.value).toMatchObject({ term: TERM + 1, leader: 'b' });
+  });
+
+  it('a pause before the decision during which it was aborted decides nothing', async () => {
+    await prepare();
+    const reached = Promise.withResolvers<undefined>();
+    const resumed = Promise.withResolvers<undefined>();
+    const port = faultyEtcd(etcd, (count) => {
+      if (count !== DECIDE) return undefined;
+      reached.resolve(undefined);
+      return resumed.promise;
+    });
+    const paused = outcomeOf(run(port));
+    await reached.promise;
+    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    resumed.resolve(undefined);
+    expect(codeOf(await paused)).toBe('operation_superseded');
+    expect((await cluster.view()).authority?.value).toMatchObject({
+      term: TERM + 2,
+      leader: 'a',
+      phase: 'open',
+    });
+  });
+
+  it('a frozen report that changes between the proof and the decision is judged again', async () => {
+    await prepare();
+    const port = faultyEtcd(etcd, async (count) => {
+      if (count !== DECIDE) return undefined;
+      const fenced = (await cluster.view()).authority?.value;
+      // A clone made meanwhile: what `b` holds now is no longer what etcd recorded.
+      cluster.scripts['b'] = { incarnation: 'b-2' };
+      if (fenced !== undefined) await cluster.freeze('b', fenced);
+      return undefined;
+    });
+    const { operation } = await run(port);
+    expect(operation.steps.find(({ name }) => name === 'decide')?.result).toMatchObject({ leader: 'd' });
+    expect((await cluster.view()).authority?.value).toMatchObject({ term: TERM + 1, leader: 'd' });
+  });
+
+  it.each([1, 2, 3, 4, 5, 6])(
+    'several, killed and resumed at random (seed %i), open one leader once',
+    async (from) => {
+      await prepare();
+      const faults: readonly (Fault | undefined)[] = ['die-before', 'die-after', 'lose-reply', 'very-late'];
+      let seed = from * 7_919;
+      const random = (below: number) => {
+        seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+        return Math.floor((seed / 2_147_483_648) * below);
+      };
+      const unsteady = () => {
+        const at = 1 + random(4);
+        const fault = faults[random(faults.length)];
+        return faultyEtcd(etcd, (count) => (count === at ? fault : undefined));
+      };
+      const ports = [unsteady()];
+      await outcomeOf(run(ports[0] ?? etcd));
+      for (let round = 0; round < 12; round += 1) {
+        const left = await onlyOperation();
+        if (left === undefined) {
+          await outcomeOf(run(unsteady()));
+          continue;
+        }
+        const pair = [unsteady(), unsteady()];
+        ports.push(...pair);
+        await Promise.all(pair.map((port) => outcomeOf(resumeOperation(control(left.id, port)))));
+      }
+      await Promise.all(ports.map((port) => port.settled()));
+      const left = await onlyOperation();
+      if (left?.status === 'running') await resumeOperation(control(left.id));
+      expect((await onlyOperation())?.status).toBe('done');
+      await expectDone();
+    },
+  );
+});

@@ -1,0 +1,215 @@
+/** A cluster whose agents are scripts: they write the reports that real agents would, at once or when they are told to. */
+import { Keys } from '../../src/controlplane/keys.ts';
+import { type ClusterView, readClusterView } from '../../src/controlplane/cluster-view.ts';
+import { parseContract } from '../../src/config/contract.ts';
+import type { Contract } from '../../src/domain/contract.ts';
+import type {
+  AuthorityRecord,
+  FreezeReport,
+  HeartbeatRecord,
+  InSyncRecord,
+  LeaseRecord,
+  MembershipRecord,
+  PromotionReport,
+} from '../../src/domain/records.ts';
+import type { EtcdPort, Watch } from '../../src/etcd/port.ts';
+
+export const CLUSTER = 'c1';
+/** `a` leads, `b` and `d` are recorded as in sync, `c` is a remote observer. */
+export const MEMBERS = ['a', 'b', 'c', 'd'] as const;
+export const TERM = 3;
+
+export interface AgentScript {
+  /** Fresh by its heartbeat, but it does nothing. */
+  deaf?: boolean;
+  /** Says that it freezes under this incarnation instead of the recorded one. */
+  incarnation?: string;
+  replayedLsn?: string;
+  /** Changes what it reports of its promotion. */
+  promotion?: Partial<PromotionReport>;
+}
+
+const CONTRACT = (freezeMs: number) => `
+version: 1
+lease: {ttl: 3s, renewEvery: 700ms, margin: 400ms, drift: 300ms}
+durability: {openDegraded: true}
+rpo: {budget: 5s, gate: 3s, release: 1s, action: degrade}
+rto: {max: 10m}
+movePause: {max: 1s}
+deadlines: {decision: 2500ms, read: 2s, lockWait: 1s, etcd: 2s, freeze: ${freezeMs}ms, promote: 3s, open: 3s}
+admission: {queuePerShardMax: 2000, batchCommandsMax: 128}
+liveness: {heartbeatEvery: 250ms, heartbeatTtl: 60s, clockSkewMax: 500ms}
+`;
+
+let estates = 0;
+
+export class ScriptedCluster {
+  readonly keys: Keys;
+  readonly scripts: Record<string, AgentScript> = {};
+  readonly #etcd: EtcdPort;
+  #watch: Watch | undefined;
+  #acting: Promise<void> = Promise.resolve();
+
+  constructor(etcd: EtcdPort) {
+    estates += 1;
+    this.keys = new Keys(`failover-${estates}`);
+    this.#etcd = etcd;
+  }
+
+  /** An open cluster under `TERM`, whose leader has died a while ago unless `leaderAlive`. */
+  async seed(
+    options: {
+      leaderAlive?: boolean;
+      inSync?: Partial<InSyncRecord>;
+      contract?: Partial<Contract>;
+      freezeMs?: number;
+    } = {},
+  ): Promise<void> {
+    const { keys } = this;
+    const since = new Date().toISOString();
+    const contract = { ...parseContract(CONTRACT(options.freezeMs ?? 3_000), 'test'), ...options.contract };
+    await this.put(keys.contract, contract);
+    await this.put(keys.map, { version: 1, updatedAt: since });
+    await this.put(keys.membership(CLUSTER), {
+      epoch: 1,
+      members: {
+        a: { region: 'new-york', role: 'voter' },
+        b: { region: 'new-york', role: 'voter' },
+        c: { region: 'madrid', role: 'observer' },
+        d: { region: 'new-york', role: 'voter' },
+      },
+    } satisfies MembershipRecord);
+    await this.put(keys.inSync(CLUSTER), {
+      term: TERM,
+      epoch: 1,
+      voters: [voter('b'), voter('d')],
+      required: 2,
+      degraded: false,
+      since,
+      ...options.inSync,
+    } satisfies InSyncRecord);
+    await this.put(keys.authority(CLUSTER), {
+      term: TERM,
+      leader: 'a',
+      phase: 'open',
+      operation: null,
+      prefix: null,
+      since,
+    } satisfies AuthorityRecord);
+    await this.lease('a', TERM, options.leaderAlive === true ? 0 : 60_000);
+    for (const member of MEMBERS) await this.heartbeat(member);
+    if (options.leaderAlive !== true) await this.heartbeat('a', { state: 'fenced', postgresUp: false });
+    else await this.heartbeat('a', { state: 'leading' });
+  }
+
+  /** From now on every agent that isn't deaf acts on each change of authority. */
+  async start(): Promise<void> {
+    const act = () => {
+      this.#acting = this.#acting.then(() => this.act()).catch(() => undefined);
+    };
+    this.#watch = await this.#etcd.watch(this.keys.authority(CLUSTER), { onSnapshot: act, onEvents: act });
+  }
+
+  async stop(): Promise<void> {
+    await this.#watch?.close();
+    await this.#acting;
+  }
+
+  view(): Promise<ClusterView> {
+    return readClusterView(this.#etcd, this.keys, CLUSTER).then((view) => {
+      if (view === undefined) throw new Error('no cluster');
+      return view;
+    });
+  }
+
+  /** One round of every agent. */
+  async act(): Promise<void> {
+    const view = await this.view();
+    const authority = view.authority?.value;
+    if (authority === undefined) return;
+    for (const member of MEMBERS) {
+      if (this.scripts[member]?.deaf === true) continue;
+      await this.#actAs(member, authority, view);
+    }
+  }
+
+  async heartbeat(member: string, over: Partial<HeartbeatRecord> = {}): Promise<void> {
+    await this.put(this.keys.heartbeat(CLUSTER, member), {
+      member,
+      cluster: CLUSTER,
+      region: member === 'c' ? 'madrid' : 'new-york',
+      incarnation: this.scripts[member]?.incarnation ?? `${member}-1`,
+      state: 'following',
+      reason: null,
+      term: TERM,
+      epoch: 1,
+      timeline: 1,
+      postgresUp: true,
+      writable: false,
+      receivedLsn: '0/5000000',
+      replayedLsn: this.scripts[member]?.replayedLsn ?? '0/5000000',
+      flushedLsn: '0/5000000',
+      leaseLeftMs: null,
+      synchronousStandbyNames: null,
+      followers: [],
+      version: 'test',
+      at: new Date().toISOString(),
+      ...over,
+    } satisfies HeartbeatRecord);
+  }
+
+  async freeze(member: string, authority: AuthorityRecord): Promise<void> {
+    await this.put(this.keys.frozenReport(CLUSTER, member), {
+      term: authority.term,
+      operation: authority.operation ?? '',
+      member,
+      incarnation: this.scripts[member]?.incarnation ?? `${member}-1`,
+      timeline: 1,
+      receivedLsn: '0/5000000',
+      replayedLsn: this.scripts[member]?.replayedLsn ?? '0/5000000',
+      positions: { '184': '982441' },
+      frozenAt: new Date().toISOString(),
+    } satisfies FreezeReport);
+  }
+
+  async put(key: string, value: unknown): Promise<void> {
+    await this.#etcd.transact([], [{ kind: 'put', key, value: JSON.stringify(value) }]);
+  }
+
+  async lease(leader: string, term: number, ageMs = 0): Promise<void> {
+    await this.put(this.keys.lease(CLUSTER), {
+      term,
+      leader,
+      grantId: `${leader}-${term}`,
+      sequence: 1,
+      ttlMs: 3_000,
+      renewedAt: new Date(Date.now() - ageMs).toISOString(),
+    } satisfies LeaseRecord);
+  }
+
+  async #actAs(member: string, authority: AuthorityRecord, view: ClusterView): Promise<void> {
+    const { term, phase, leader, prefix } = authority;
+    if (phase === 'fenced' && member !== 'a' && view.frozen.get(member)?.value.term !== term) {
+      await this.freeze(member, authority);
+      await this.heartbeat(member, { state: 'frozen', term });
+    }
+    if (phase === 'promoting' && leader === member && view.promotion?.value.term !== term) {
+      await this.put(this.keys.promotionReport(CLUSTER), {
+        term,
+        operation: authority.operation ?? '',
+        member,
+        timeline: 2,
+        switchLsn: prefix?.lsn ?? '',
+        positions: prefix?.positions ?? {},
+        promotedAt: new Date().toISOString(),
+        ...this.scripts[member]?.promotion,
+      } satisfies PromotionReport);
+    }
+    if (phase === 'open' && leader === member && term > TERM) {
+      await this.lease(member, term);
+      await this.heartbeat(member, { state: 'leading', term, writable: true });
+    }
+  }
+}
+
+const voter = (member: string) => ({ member, incarnation: `${member}-1` });
