@@ -17,7 +17,9 @@ declare
   f record;
   v_found json;
 begin
-  perform capstan.demand_autocommit();
+  if not capstan.is_alone() then
+    perform capstan.refuse_shape();
+  end if;
   select * into f from capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, false);
   select pg_catalog.json_agg(pg_catalog.json_build_object('shard', t.shard_id, 'issuer', t.issuer_id)) into v_found
     from (select shard_id, issuer_id from capstan.reservation_token where reservation_token = p_token limit 11) t;
