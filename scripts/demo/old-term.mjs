@@ -26,14 +26,8 @@ async function decideDirectly(connectionString) {
       reservation: 'demo-old-term',
       notional: '100',
     };
-    await client.query('select capstan.decide($1, $2, $3, $4, $5, $6)', [
-      'c1',
-      1,
-      184,
-      1,
-      1,
-      JSON.stringify([command]),
-    ]);
+    // One simple statement, as the fence demands: no bound parameters.
+    await client.query(`select capstan.decide('c1', 1, 184, 1, 1, '${JSON.stringify([command])}')`);
     return { refused: false, code: 'none', message: 'DECIDED' };
   } catch (error) {
     return { refused: true, code: error.code ?? 'none', message: error.message };

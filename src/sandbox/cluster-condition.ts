@@ -62,3 +62,15 @@ export function clusterCondition(view: ClusterView | undefined, plan: ClusterPla
 const wait = (missing: string): ClusterCondition => ({ missing, warnings: [] });
 const settled = (warnings: readonly string[]): ClusterCondition => ({ missing: undefined, warnings });
 const reasonOf = (reason: string | null): string => (reason === null ? '' : `: ${reason}`);
+
+/** The RPO claim needs proof from the other region, a few heartbeats after the first lease: who still lacks it. */
+export function unprovedClaim(view: ClusterView | undefined, plan: ClusterPlan): string | undefined {
+  const authority = view?.authority?.value;
+  const observed = plan.members.some(
+    ({ name, role }) => role === 'observer' && view?.heartbeats.get(name)?.value.state === 'following',
+  );
+  if (authority?.phase !== 'open' || view?.activeOperation !== undefined || !observed) return undefined;
+  return view?.claim?.value.status === 'advertised'
+    ? undefined
+    : `${plan.name} has not proved its RPO claim yet`;
+}

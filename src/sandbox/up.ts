@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadContract } from '../config/contract.ts';
 import { loadEstateConfig } from '../config/estate-config.ts';
-import { listClusterViews } from '../controlplane/cluster-view.ts';
+import { type ClusterView, listClusterViews } from '../controlplane/cluster-view.ts';
 import { createCluster } from '../controlplane/create-cluster.ts';
 import { initEstate } from '../controlplane/init.ts';
 import { Keys } from '../controlplane/keys.ts';
 import { refusedError } from '../domain/errors.ts';
 import { etcdFromConfig, etcdReaderFromConfig } from '../etcd/from-config.ts';
-import { clusterCondition } from './cluster-condition.ts';
+import { clusterCondition, unprovedClaim } from './cluster-condition.ts';
 import { withFileLock } from './file-lock.ts';
 import { sandboxesFolder, sandboxLock, SandboxPaths } from './folders.ts';
 import { prepareSandbox } from './prepare.ts';
@@ -19,9 +20,10 @@ import { CLUSTERS, ETCD_NODES, GATEWAY_NODES, LINK_NODE, MEMBER_NODES } from './
 
 const LOCK_WAIT_MS = 15_000;
 const VIEW_POLL_MS = 150;
+const CLAIM_WAIT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
-export const UP_STEPS = ['prepare', 'etcd', 'estate', 'clusters', 'gateways', 'seed'] as const;
+export const UP_STEPS = ['prepare', 'etcd', 'estate', 'clusters', 'gateways', 'seed', 'claims'] as const;
 export type UpStep = (typeof UP_STEPS)[number];
 
 export interface UpOptions {
@@ -101,6 +103,9 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
     },
   });
   onStep?.('seed', 'done', `${seed.issuers} issuers`);
+  onStep?.('claims', 'running');
+  warnings.push(...(await awaitClaims(waiting)));
+  onStep?.('claims', 'done');
   if (seed.kept.length > 0) {
     warnings.push(`${seed.kept.length} issuers keep the limit that an earlier seed gave them`);
   }
@@ -163,34 +168,55 @@ interface Waiting {
 }
 
 async function awaitClusters(waiting: Waiting, onStep: UpOptions['onStep']): Promise<string[]> {
-  const config = await loadEstateConfig(waiting.paths.config);
-  const keys = new Keys(config.estate);
-  const etcd = await etcdReaderFromConfig(config);
   let warnings: string[] = [];
-  try {
-    await awaitCondition({
+  await withViews(waiting.paths, (read) =>
+    awaitCondition({
       ...waiting,
       what: 'the clusters',
       needs: MEMBER_NODES,
       pollEveryMs: VIEW_POLL_MS,
       check: async () => {
-        const views = await listClusterViews(etcd, keys);
-        const conditions = CLUSTERS.map((plan) =>
-          clusterCondition(
-            views.find(({ name }) => name === plan.name),
-            plan,
-          ),
-        );
+        const views = await read();
+        const conditions = CLUSTERS.map((plan) => clusterCondition(views.get(plan.name), plan));
         warnings = conditions.flatMap((condition) => condition.warnings);
         const missing = conditions.flatMap((condition) => condition.missing ?? []);
         if (missing.length > 0) onStep?.('clusters', 'running', missing.join(', '));
         return missing.length === 0 ? true : missing.join('; ');
       },
+    }),
+  );
+  return warnings;
+}
+
+/** Waits for the RPO claims; one that can't be proved (a cut link) is a warning and no failure. */
+async function awaitClaims({ paths, deadline, signal }: Waiting): Promise<string[]> {
+  const until = Math.min(deadline, performance.now() + CLAIM_WAIT_MS);
+  return withViews(paths, async (read) => {
+    for (;;) {
+      signal?.throwIfAborted();
+      const views = await read();
+      const missing = CLUSTERS.flatMap((plan) => unprovedClaim(views.get(plan.name), plan) ?? []);
+      if (missing.length === 0 || performance.now() > until) return missing;
+      await delay(VIEW_POLL_MS, undefined, signal === undefined ? {} : { signal });
+    }
+  });
+}
+
+async function withViews<T>(
+  paths: SandboxPaths,
+  use: (read: () => Promise<ReadonlyMap<string, ClusterView>>) => Promise<T>,
+): Promise<T> {
+  const config = await loadEstateConfig(paths.config);
+  const keys = new Keys(config.estate);
+  const etcd = await etcdReaderFromConfig(config);
+  try {
+    return await use(async () => {
+      const views = await listClusterViews(etcd, keys);
+      return new Map(views.map((view) => [view.name, view]));
     });
   } finally {
     etcd.close();
   }
-  return warnings;
 }
 
 function awaitGateways(waiting: Waiting, state: SandboxState): Promise<void> {
