@@ -55,7 +55,8 @@ export function auditIn(transaction: Transaction, keys: Keys, entry: AuditEntry)
 export async function appendAudit(etcd: EtcdPort, keys: Keys, entry: AuditEntry): Promise<AuditRecord> {
   const transaction = new Transaction(etcd);
   const record = auditIn(transaction, keys, entry);
-  await transaction.commit();
+  // The key is this entry's own and is never deleted: a second try finds it there.
+  await transaction.commit({ repeatable: true });
   return record;
 }
 

@@ -47,7 +47,8 @@ export async function renewLease(options: RenewLeaseOptions): Promise<RenewLease
     const renewed = await new Transaction(etcd)
       .expect(keys.authority(cluster), authority.revision)
       .put(keys.lease(cluster), lease)
-      .commit(call);
+      // Late or twice, it says the same of the same authority.
+      .commit({ ...call, repeatable: true });
     return renewed ? { kind: 'renewed', lease } : { kind: 'superseded' };
   } catch (error) {
     if (error instanceof CapstanError) return { kind: 'unknown', error };

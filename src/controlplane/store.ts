@@ -1,6 +1,14 @@
 import { CapstanError, ExitCode, refusedError } from '../domain/errors.ts';
 import type { Contract } from '../domain/contract.ts';
-import type { CallOptions, Compare, EtcdPort, EtcdReader, KeyValue, Write } from '../etcd/port.ts';
+import type {
+  CallOptions,
+  Compare,
+  EtcdPort,
+  EtcdReader,
+  KeyValue,
+  TransactOptions,
+  Write,
+} from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
 
 /** etcd refuses more operations than this in one transaction (`--max-txn-ops`); compares and writes count apart. */
@@ -101,12 +109,12 @@ export class Transaction {
    * True: everything was written. False: a compare failed and nothing was. Throws `transaction_too_large` (exit 4)
    * before anything is sent, and what EtcdPort.transact throws.
    */
-  async commit(options?: CallOptions): Promise<boolean> {
+  async commit(options?: TransactOptions): Promise<boolean> {
     return (await this.commitAt(options)) !== undefined;
   }
 
   /** As `commit`, but answers the revision of what was written, or undefined. */
-  async commitAt(options?: CallOptions): Promise<string | undefined> {
+  async commitAt(options?: TransactOptions): Promise<string | undefined> {
     if (this.size > TRANSACTION_OPERATIONS_MAX) {
       throw refusedError(
         `a change of ${this.size} records is more than etcd takes at once (${TRANSACTION_OPERATIONS_MAX})`,

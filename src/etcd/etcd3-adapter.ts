@@ -14,6 +14,7 @@ import type {
   LivenessLease,
   RangeResult,
   TransactionResult,
+  TransactOptions,
   Watch,
   WatchHandlers,
   Write,
@@ -38,7 +39,9 @@ class Etcd3Adapter implements EtcdPort {
 
   constructor({ endpoints, username, password, tls, timeoutMs = 2_000 }: EtcdOptions) {
     this.#timeoutMs = timeoutMs;
-    this.#endpoints = endpoints.map((url) => new Etcd3Endpoint({ url, username, password, tls, timeoutMs }));
+    this.#endpoints = [...new Set(endpoints)].map(
+      (url) => new Etcd3Endpoint({ url, username, password, tls, timeoutMs }),
+    );
     this.#order = new EndpointOrder(this.#endpoints);
   }
 
@@ -53,8 +56,9 @@ class Etcd3Adapter implements EtcdPort {
   async transact(
     compares: readonly Compare[],
     writes: readonly Write[],
-    options: CallOptions = {},
+    options: TransactOptions = {},
   ): Promise<TransactionResult> {
+    const { repeatable = false } = options;
     const endsAt = performance.now() + (options.timeoutMs ?? this.#timeoutMs);
     const probe = compares[0]?.key ?? writes[0]?.key;
     const first = this.#order.list()[0];
@@ -66,9 +70,9 @@ class Etcd3Adapter implements EtcdPort {
     const result = await raceEndpoints<Etcd3Endpoint, TransactionResult>({
       endpoints: this.#order.list(),
       timeoutMs,
-      staggerMs: appliesOnce(compares, writes) ? this.#staggerMs(timeoutMs) : undefined,
+      staggerMs: repeatable || appliesOnce(compares, writes) ? this.#staggerMs(timeoutMs) : undefined,
       signal: options.signal,
-      settles: (value, othersInDoubt) => value.succeeded || !othersInDoubt,
+      settles: (value, othersInDoubt) => value.succeeded || repeatable || !othersInDoubt,
       run: (endpoint) =>
         this.#attempt(endpoint, async () => {
           const { succeeded, header } = await endpoint.client.kv.txn(request, deadline(timeoutMs));
@@ -159,12 +163,13 @@ class Etcd3Adapter implements EtcdPort {
 }
 
 /**
- * Whether a transaction that is sent twice can be carried out once at most: it compares a key that it also writes, so
- * its own success makes its compare false.
+ * Whether a transaction that is sent twice can be carried out once at most: it compares the revision of a key that it
+ * also writes, and a key never has the same revision twice. Absence is no such proof: what was created and then deleted
+ * by somebody else is absent again.
  */
 function appliesOnce(compares: readonly Compare[], writes: readonly Write[]): boolean {
-  const compared = new Map(compares.map(({ key, modRevision }) => [key, modRevision]));
-  return writes.some(({ kind, key }) => compared.has(key) && (kind === 'put' || compared.get(key) !== '0'));
+  const written = new Set(writes.map(({ key }) => key));
+  return compares.some(({ key, modRevision }) => modRevision !== '0' && written.has(key));
 }
 
 function transactionOf(compares: readonly Compare[], writes: readonly Write[]): ITxnRequest {

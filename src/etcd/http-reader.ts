@@ -28,7 +28,7 @@ class HttpReader implements EtcdReader {
 
   constructor(options: EtcdOptions) {
     this.#options = options;
-    this.#order = new EndpointOrder(options.endpoints);
+    this.#order = new EndpointOrder([...new Set(options.endpoints)]);
   }
 
   async get(key: string, options?: CallOptions): Promise<KeyValue | undefined> {

@@ -33,6 +33,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface TransactOptions extends CallOptions {
+  /**
+   * The caller's word that carrying it out twice, or once more a moment later, does no harm (a lease renewal, a
+   * heartbeat). A silent member then costs a moment and not the whole time: the request goes to another one too.
+   * Transactions that write a key whose revision they compare don't need it.
+   */
+  readonly repeatable?: boolean;
+}
+
 export type WatchEvent =
   | { readonly kind: 'put'; readonly kv: KeyValue }
   | { readonly kind: 'delete'; readonly key: string; readonly modRevision: string };
@@ -82,7 +91,7 @@ export interface EtcdPort extends EtcdReader {
   transact(
     compares: readonly Compare[],
     writes: readonly Write[],
-    options?: CallOptions,
+    options?: TransactOptions,
   ): Promise<TransactionResult>;
   watch(prefix: string, handlers: WatchHandlers): Promise<Watch>;
   /** A liveness lease, kept alive until closed. Never a source of authority. */

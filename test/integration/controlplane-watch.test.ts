@@ -187,7 +187,8 @@ describe('a watch whose next revision is compacted away', () => {
       onBreak: (error) => breaks.push(error),
     });
     await block.promise;
-    await eventually('the last write', () => seen.get(`${prefix}9`));
+    expect(await eventually('the last write', () => seen.get(`${prefix}9`))).toBe('x');
+    expect(seen.size).toBe(10);
     await watch.close();
 
     async function compactedWrites(): Promise<void> {

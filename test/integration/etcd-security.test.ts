@@ -84,6 +84,7 @@ describe('user and password', () => {
       'an answer',
       async () => (await reader.range('/capstan/a').catch(() => undefined)) && true,
     );
+    expect((await port.get('/capstan/a'))?.value).toEqual((await reader.get('/capstan/a'))?.value);
     port.close();
   });
 
@@ -120,14 +121,14 @@ const hasOpenssl = (() => {
 describe.skipIf(!hasOpenssl)('TLS (skipped where openssl is missing: it makes the certificates)', () => {
   let directory: string;
   const path = (name: string) => join(directory, name);
+  const openssl = (line: string) =>
+    execFileSync('openssl', line.split(' '), { cwd: directory, stdio: 'pipe' });
 
   beforeAll(() => {
     directory = mkdtempSync(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'tls-'));
-    const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
     const authority = (name: string) =>
       openssl(
-        ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/CN=${name}`],
-        ...['-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)],
+        `req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=${name} -keyout ${name}.key -out ${name}.pem`,
       );
     authority('ca');
     authority('other-ca');
@@ -135,24 +136,9 @@ describe.skipIf(!hasOpenssl)('TLS (skipped where openssl is missing: it makes th
       path('ext'),
       'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n',
     );
+    openssl('req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout node.key -out node.csr');
     openssl(
-      ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1'],
-      ...['-keyout', path('node.key'), '-out', path('node.csr')],
-    );
-    openssl(
-      ...[
-        'x509',
-        '-req',
-        '-days',
-        '2',
-        '-in',
-        path('node.csr'),
-        '-CA',
-        path('ca.pem'),
-        '-CAkey',
-        path('ca.key'),
-      ],
-      ...['-CAcreateserial', '-extfile', path('ext'), '-out', path('node.pem')],
+      'x509 -req -days 2 -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out node.pem',
     );
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));

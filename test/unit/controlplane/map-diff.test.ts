@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   applyChanges,
@@ -56,7 +56,10 @@ test('every older version is found by undoing the history from the newest', () =
     fc.property(versions, fc.nat(), (maps, pick) => {
       const history = maps.slice(1).map((after, index): MapChangeRecord => ({
         version: index + 2,
-        ...{ at: '', actor: '', reason: '', operation: null },
+        at: '',
+        actor: '',
+        reason: '',
+        operation: null,
         changes: diffOwners(maps[index] ?? new Map(), after).flatMap(({ shard, from, to }) =>
           to === null ? [] : [{ shard, from, to }],
         ),
