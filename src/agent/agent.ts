@@ -112,12 +112,13 @@ async function runParts(context: AgentContext, watch: EstateWatch, signal: Abort
   const beatSession = postgres.session('heartbeat', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const rows = leaseSql(leaseSession, { cluster, member });
 
-  const parts: { reconciler?: Reconciler } = {};
+  const parts: { reconciler?: Reconciler; keeper?: LeaseKeeper } = {};
   const lag = new LagWatch({
     context,
     session: lagSession,
     watch,
     isLeading: () => parts.reconciler?.leading === true,
+    onChange: () => parts.keeper?.hurry(),
   });
   const keeper = new LeaseKeeper({
     contract,
@@ -152,6 +153,7 @@ async function runParts(context: AgentContext, watch: EstateWatch, signal: Abort
       rpoApplied: (right) => lag.applied(right),
     },
   });
+  parts.keeper = keeper;
   const book = new SyncBook({
     session: postgres.session('in-sync set', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS }),
     probe: () => postgres.session('in-sync probe', 'superuser', { waits: true }),

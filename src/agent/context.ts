@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { ClusterConfig, EstateConfig, MemberConfig } from '../config/estate-config.ts';
-import { Keys } from '../controlplane/keys.ts';
+import type { Keys } from '../controlplane/keys.ts';
 import type { Contract } from '../domain/contract.ts';
 import { usageError } from '../domain/errors.ts';
 import type { EtcdPort } from '../etcd/port.ts';
@@ -77,7 +77,7 @@ export async function connectLocally(
   const { mode } = config.postgres.tls;
   const client = await connect({
     ...options,
-    host: WILDCARDS.includes(host) ? '127.0.0.1' : host,
+    host: WILDCARDS.has(host) ? '127.0.0.1' : host,
     port,
     // The certificate names the public address; this one never leaves the host.
     tls: { ...config.postgres.tls, mode: mode === 'disable' ? 'disable' : 'require' },
@@ -86,4 +86,4 @@ export async function connectLocally(
   return client;
 }
 
-const WILDCARDS: readonly string[] = ['0.0.0.0', '::', '*'];
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '*']);

@@ -93,10 +93,13 @@ export class Heartbeat {
     if (this.#liveness !== undefined) return this.#liveness;
     const lease = await this.#context.etcd.grantLiveness(this.#context.contract.liveness.heartbeatTtlMs);
     this.#liveness = lease;
-    void lease.lost.then(() => {
-      if (this.#liveness === lease) this.#liveness = undefined;
-    });
+    void this.#forgetWhenLost(lease);
     return lease;
+  }
+
+  async #forgetWhenLost(lease: LivenessLease): Promise<void> {
+    await lease.lost;
+    if (this.#liveness === lease) this.#liveness = undefined;
   }
 
   async #record(): Promise<HeartbeatRecord> {

@@ -30,6 +30,7 @@ export class LagWatch {
   readonly #session: LocalSession;
   readonly #watch: EstateWatch;
   readonly #isLeading: () => boolean;
+  readonly #onChange: () => void;
   #rings = new Map<string, LagRing>();
   #state: GateState = 'unproved';
   #term = 0;
@@ -45,11 +46,14 @@ export class LagWatch {
     readonly session: LocalSession;
     readonly watch: EstateWatch;
     readonly isLeading: () => boolean;
+    /** Told when what the lease row should say has changed. */
+    readonly onChange: () => void;
   }) {
     this.#context = options.context;
     this.#session = options.session;
     this.#watch = options.watch;
     this.#isLeading = options.isLeading;
+    this.#onChange = options.onChange;
   }
 
   /** As last seen; for heartbeats. */
@@ -57,8 +61,10 @@ export class LagWatch {
     return this.#walsenders;
   }
 
-  /** For the lease row that is about to be written. */
-  right(): RpoRight {
+  /** For the lease row that is about to be written; undefined before the first look under this term. */
+  right(): RpoRight | undefined {
+    if (this.#state === 'unproved' || (this.#state === 'withdrawing' && !this.#boundApplied))
+      return undefined;
     const { rpo } = this.#context.contract;
     const nowMs = performance.now();
     const bound = decisionBound({ state: this.#state, freshAtMs: this.#freshAtMs(), nowMs, rpo });
@@ -124,6 +130,7 @@ export class LagWatch {
     });
     if (this.#state !== before) {
       logger.info({ from: before, to: this.#state, lagMs: this.#lagMs(nowMs) ?? null }, 'RPO claim');
+      this.#onChange();
     }
     await this.#publish(nowMs);
   }

@@ -54,7 +54,8 @@ export interface KeeperPorts {
   readonly closeAdmission: (reason: string) => Promise<void>;
   /** An immediate shutdown: when Postgres can't be told. */
   readonly stopPostgres: (reason: string) => Promise<void>;
-  readonly rpo: () => RpoRight;
+  /** Undefined while it isn't settled whether the RPO claim bounds decisions: nothing is granted before. */
+  readonly rpo: () => RpoRight | undefined;
   /** Told after each write to the row that carries `rpo`. */
   readonly rpoApplied: (rpo: RpoRight) => void;
 }
@@ -68,6 +69,8 @@ interface Grant {
 }
 
 const IDLE_MS = 100;
+/** One right leaves time for this many renewals without an answer: an etcd that elects a leader costs one or two. */
+const ATTEMPTS = 4;
 
 /**
  * Keeps the leader's right, in a loop of its own that no slow action can hold up.
@@ -105,6 +108,16 @@ export class LeaseKeeper {
   /** Why there is no grant although there is a duty. */
   get waitingFor(): string | null {
     return this.#waitingFor;
+  }
+
+  /** Says why there is no duty yet, while there is none. */
+  explain(reason: string): void {
+    if (this.#duty === undefined) this.#waitingFor = reason;
+  }
+
+  /** Renews now: what the row says has changed. */
+  hurry(): void {
+    this.#nudge();
   }
 
   get duty(): Duty | undefined {
@@ -162,7 +175,6 @@ export class LeaseKeeper {
     const grantId = randomUUID();
     const renewed = await this.#tryRenewal({ duty, grantId, sequence: 1 });
     if (renewed === undefined) {
-      this.#waitingFor = 'etcd did not confirm the renewal';
       await this.#rest(IDLE_MS, signal);
       return;
     }
@@ -219,13 +231,18 @@ export class LeaseKeeper {
   }): Promise<{ sentAtMs: number; endsAtMs: number; times: LeaseTimes } | undefined> {
     const { ttlMs, marginMs } = this.#contract.lease;
     const rpo = this.#ports.rpo();
+    if (rpo === undefined) {
+      this.#waitingFor = 'the RPO claim is not settled yet';
+      return undefined;
+    }
     const sentAtMs = leaseClockMs();
     const countedFrom = readClocks();
     let compared: boolean;
     try {
-      const timeoutMs = Math.min(this.#contract.deadlines.etcdMs, Math.floor((ttlMs - marginMs) / 2));
+      const timeoutMs = Math.min(this.#contract.deadlines.etcdMs, Math.floor((ttlMs - marginMs) / ATTEMPTS));
       compared = await this.#ports.renew({ duty, grantId, sequence, timeoutMs });
     } catch (error) {
+      this.#waitingFor = 'etcd did not confirm the renewal';
       this.#logger.warn(
         { term: duty.authority.value.term, reason: messageOf(error) },
         'renewal not confirmed',

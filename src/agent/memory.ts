@@ -70,15 +70,19 @@ export class MemoryFile {
 
   /** Writes only when something changes. One write at a time, in the order of the calls. */
   async update(change: Partial<Omit<AgentMemory, 'member'>>): Promise<void> {
-    const write = this.#tail.then(async () => {
-      const next = { ...this.#memory, ...change };
-      const text = JSON.stringify(next);
-      if (text === JSON.stringify(this.#memory)) return;
-      await writeDurably(this.#path, `${text}\n`);
-      this.#memory = next;
-    });
+    const before = this.#tail;
+    const write = this.#write(before, change);
     this.#tail = write.catch(() => undefined);
     await write;
+  }
+
+  async #write(before: Promise<unknown>, change: Partial<Omit<AgentMemory, 'member'>>): Promise<void> {
+    await before;
+    const next = { ...this.#memory, ...change };
+    const text = JSON.stringify(next);
+    if (text === JSON.stringify(this.#memory)) return;
+    await writeDurably(this.#path, `${text}\n`);
+    this.#memory = next;
   }
 }
 

@@ -2,18 +2,10 @@ import type { EstateView, EstateWatch } from '../controlplane/estate-watch.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { MemberState } from '../domain/records.ts';
 import { readClusterState } from '../reservations/state-sql.ts';
-import { adopt } from './actions/adopt.ts';
-import { bootstrap } from './actions/bootstrap.ts';
-import { clone } from './actions/clone.ts';
-import { startPrimary, startStandby } from './actions/configure.ts';
-import { follow } from './actions/follow.ts';
-import { freeze } from './actions/freeze.ts';
-import { lead } from './actions/lead.ts';
-import { promote } from './actions/promote.ts';
-import { quarantine } from './actions/quarantine.ts';
-import { register } from './actions/register.ts';
+import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { type Action, decideAction, type EstateFacts, type LocalFacts } from './decide-action.ts';
+import { estateFacts } from './estate-facts.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import type { LocalPostgres, RunningFacts } from './local-postgres.ts';
 import { pause } from './pause.ts';
@@ -24,7 +16,6 @@ const TICK_MS = 200;
 /** After an action that moved something. */
 const AGAIN_MS = 20;
 const BACKOFF_MAX_MS = 3_000;
-const STOP_LEADER_STEP_MS = 2_000;
 
 /** What the member is doing, for heartbeats. */
 export interface Status {
@@ -171,7 +162,7 @@ export class Reconciler {
     this.#onChangeSince(estate);
     this.#status = statusOf(action);
     try {
-      await this.#carryOut(action, running, {
+      await this.#carryOut(action, running?.serverRun ?? '', {
         context,
         postgres: this.#postgres,
         keeper: this.#keeper,
@@ -218,6 +209,17 @@ export class Reconciler {
     };
   }
 
+  async #carryOut(action: Action, serverRun: string, work: Work): Promise<void> {
+    await carryOut(action, work, { book: this.#book, serverRun });
+    if (action.kind !== 'adopt') return;
+    const { authority, estate } = work;
+    this.#reconciled = {
+      term: authority.value.term,
+      mapVersion: estate.map?.value.version ?? 0,
+      serverRun,
+    };
+  }
+
   /** Before anything is done by it: what was seen once is never undone by an older answer. */
   async #remember(facts: EstateFacts, action: Action): Promise<void> {
     const { memory } = this.#context;
@@ -233,58 +235,6 @@ export class Reconciler {
         : {}),
     });
   }
-
-  async #carryOut(action: Action, running: RunningFacts | undefined, work: Work): Promise<void> {
-    const { memory, logger } = this.#context;
-    switch (action.kind) {
-      case 'hold':
-        return;
-      case 'stop':
-        logger.warn({ reason: action.reason }, 'stopping Postgres');
-        await this.#keeper.withdraw(action.reason, { lost: true });
-        await this.#postgres.stop('immediate', STOP_LEADER_STEP_MS);
-        return;
-      case 'bootstrap':
-        await bootstrap(work);
-        return;
-      case 'discard-incomplete':
-        await this.#postgres.discardData();
-        await memory.update({ building: null, incarnation: null });
-        return;
-      case 'clone':
-        await clone(work, action.leader);
-        return;
-      case 'start':
-        await (action.as === 'primary' ? startPrimary(work) : startStandby(work));
-        return;
-      case 'follow':
-        await follow(work, action.leader);
-        return;
-      case 'register':
-        await register(work);
-        return;
-      case 'freeze':
-        await freeze(work, action);
-        return;
-      case 'promote':
-        await promote(work);
-        return;
-      case 'adopt':
-        await adopt(work, 'map');
-        this.#reconciled = {
-          term: work.authority.value.term,
-          mapVersion: work.estate.map?.value.version ?? 0,
-          serverRun: running?.serverRun ?? '',
-        };
-        return;
-      case 'lead':
-        await lead(work, { book: this.#book, serverRun: running?.serverRun ?? '' });
-        return;
-      case 'quarantine':
-        await quarantine(work, action.reason);
-        return;
-    }
-  }
 }
 
 const reasonOf = (action: Action): string =>
@@ -294,19 +244,4 @@ function statusOf(action: Action): Status {
   return action.kind === 'hold' || action.kind === 'stop'
     ? { state: action.state, reason: action.reason }
     : { state: SHOWN[action.kind], reason: 'reason' in action ? action.reason : null };
-}
-
-function estateFacts(estate: EstateView, { cluster, member }: AgentContext): EstateFacts | undefined {
-  const view = estate.clusters.get(cluster);
-  if (estate.estate === undefined || estate.map === undefined) return undefined;
-  return {
-    incarnation: estate.estate.value.incarnation,
-    mapVersion: estate.map.value.version,
-    record: view?.record?.value,
-    authority: view?.authority?.value,
-    membership: view?.membership?.value,
-    members: Object.fromEntries([...(view?.members ?? [])].map(([name, { value }]) => [name, value])),
-    frozen: view?.frozen.get(member)?.value,
-    promotion: view?.promotion?.value,
-  };
 }

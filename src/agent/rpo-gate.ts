@@ -1,4 +1,5 @@
 import type { Contract } from '../domain/contract.ts';
+import { assertNever } from '../domain/errors.ts';
 
 /**
  * - `unproved`: nothing has been heard yet under this term; not advertised.
@@ -37,6 +38,8 @@ export function nextGate(input: GateInput): GateState {
       return withdrawnInEtcd ? 'withdrawn' : 'withdrawing';
     case 'withdrawn':
       return near ? 'advertised' : 'withdrawn';
+    default:
+      return assertNever(state);
   }
 }
 

@@ -28,13 +28,14 @@ export async function readSourceHistory(context: AgentContext, source: string): 
     );
     const [row] = system.rows;
     if (row === undefined) throw new Error(`${source} did not identify itself`);
-    const timeline = Number(row.timeline);
+    const { timeline } = row;
     const switches =
       timeline === 1
         ? []
         : parseTimelineHistory(
             textOf(
-              (await client.query<{ content: unknown }>(`TIMELINE_HISTORY ${timeline}`)).rows[0]?.content,
+              (await client.query<{ content: Buffer | string }>(`TIMELINE_HISTORY ${timeline}`)).rows[0]
+                ?.content,
             ),
           );
     return { systemIdentifier: row.systemid, timeline, flushedLsn: row.xlogpos, switches };
@@ -44,5 +45,5 @@ export async function readSourceHistory(context: AgentContext, source: string): 
   }
 }
 
-const textOf = (content: unknown): string =>
-  Buffer.isBuffer(content) ? content.toString('utf8') : String(content ?? '');
+/** Its column is bytes or text, by version. */
+const textOf = (content: Buffer | string | undefined): string => content?.toString('utf8') ?? '';

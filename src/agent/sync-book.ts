@@ -1,5 +1,5 @@
 import type { InSyncRecord, Voter } from '../domain/records.ts';
-import { unreachableError } from '../domain/errors.ts';
+import { assertNever, unreachableError } from '../domain/errors.ts';
 import { BARRIER_NAMES, syncNames } from './follower-name.ts';
 import type { LocalSession } from './local-session.ts';
 import type { AgentLogger } from './logger.ts';
@@ -40,6 +40,7 @@ const notYet = (reason: string): SyncStanding => ({ kind: 'not-yet', reason });
 const STEP_MS = 20;
 const RELOAD_DEADLINE_MS = 3_000;
 const CAUGHT_UP_DEADLINE_MS = 5_000;
+const PROBE_TIMEOUT_MS = 60_000;
 /** A follower nearer than this is taken in; at it, commits wait a moment for the rest. */
 const NEAR_BYTES = 1_048_576n;
 
@@ -86,6 +87,8 @@ export class SyncBook {
         return notYet('the in-sync set shrinks');
       case 'grow':
         return this.#grow(plan.voters, round);
+      default:
+        return assertNever(plan);
     }
   }
 
@@ -158,15 +161,8 @@ export class SyncBook {
     while (performance.now() < deadline && !signal.aborted) {
       const probe = this.#ports.probe();
       const { pid } = await probe.one<{ pid: number }>('select pg_backend_pid() as pid');
-      let settled = false;
-      const commit = probe
-        .query(`select pg_logical_emit_message(true, 'capstan', 'barrier')`, [], 60_000)
-        .catch(() => undefined)
-        .finally(() => {
-          settled = true;
-          return probe.close();
-        });
-      while (!settled && performance.now() < deadline && !signal.aborted) {
+      const commit = commitOnce(probe);
+      while (!commit.settled && performance.now() < deadline && !signal.aborted) {
         const waiting = await session.query(
           `select 1 from pg_stat_activity where pid = $1 and wait_event = 'SyncRep'`,
           [pid],
@@ -174,7 +170,6 @@ export class SyncBook {
         if (waiting.length > 0) return;
         await pause(STEP_MS, signal);
       }
-      if (settled) await commit;
     }
     throw late('a commit to be seen waiting for a follower');
   }
@@ -191,6 +186,23 @@ export class SyncBook {
       await pause(STEP_MS, signal);
     }
   }
+}
+
+/** Commits something that a follower must flush, and closes the session whenever that ends. */
+function commitOnce(probe: LocalSession): { readonly settled: boolean } {
+  const state = { settled: false };
+  const commit = async () => {
+    try {
+      await probe.query(`select pg_logical_emit_message(true, 'capstan', 'barrier')`, [], PROBE_TIMEOUT_MS);
+    } catch {
+      // Cut off while it waited: then it was waiting.
+    } finally {
+      state.settled = true;
+      await probe.close();
+    }
+  };
+  void commit();
+  return state;
 }
 
 const late = (what: string) =>

@@ -56,12 +56,13 @@ export function timelineOfWalFile(name: string): number | undefined {
   return match?.[1] === undefined ? undefined : Number.parseInt(match[1], 16);
 }
 
+const hex = (value: bigint): string => value.toString(16).toUpperCase().padStart(8, '0');
+
 /** The part of a segment's name after its timeline, for the segment that holds the byte before `lsn`. */
 export function segmentBefore(lsn: string, segmentBytes: number): string | undefined {
   const position = parseLsn(lsn);
   if (position === undefined || position === 0n) return undefined;
   const perId = 0x1_0000_0000n / BigInt(segmentBytes);
   const segment = (position - 1n) / BigInt(segmentBytes);
-  const hex = (value: bigint) => value.toString(16).toUpperCase().padStart(8, '0');
   return hex(segment / perId) + hex(segment % perId);
 }

@@ -40,7 +40,11 @@ export async function lead(
       return written !== undefined;
     },
   });
-  if (signal.aborted || standing.kind !== 'agreed') return;
+  if (standing.kind !== 'agreed') {
+    keeper.explain(standing.reason);
+    return;
+  }
+  if (signal.aborted) return;
   const { names, record } = standing;
   keeper.assign({ epoch: membership.epoch, authority, record, names, serverRun });
 }

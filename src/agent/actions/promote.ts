@@ -55,7 +55,7 @@ export async function promote(work: Work): Promise<void> {
   const positions = await readPositions(admin);
   await adopt(work, 'failover');
   await report(work, prefix, positions);
-  checkpoint(work);
+  void checkpoint(work);
 }
 
 /** What is here must be what was decided, or, after a promotion that was killed, continue from exactly there. */
@@ -109,14 +109,14 @@ async function report(
 }
 
 /** Before anything rewinds against this leader its control file must show the new timeline. Nothing waits for it. */
-function checkpoint({ postgres, context }: Work): void {
+async function checkpoint({ postgres, context }: Work): Promise<void> {
   const session = postgres.session('checkpoint', 'superuser', { timeoutMs: 600_000 });
-  session
-    .query('set statement_timeout = 0')
-    .then(() => session.query('checkpoint'))
-    .catch((error: unknown) => {
-      context.logger.warn({ reason: messageOf(error) }, 'the checkpoint after the promotion failed');
-    })
-    .finally(() => session.close())
-    .catch(() => undefined);
+  try {
+    await session.query('set statement_timeout = 0');
+    await session.query('checkpoint');
+  } catch (error) {
+    context.logger.warn({ reason: messageOf(error) }, 'the checkpoint after the promotion failed');
+  } finally {
+    await session.close();
+  }
 }

@@ -1,0 +1,70 @@
+import { assertNever } from '../domain/errors.ts';
+import { adopt } from './actions/adopt.ts';
+import { bootstrap } from './actions/bootstrap.ts';
+import { clone } from './actions/clone.ts';
+import { startPrimary, startStandby } from './actions/configure.ts';
+import { follow } from './actions/follow.ts';
+import { freeze } from './actions/freeze.ts';
+import { lead } from './actions/lead.ts';
+import { promote } from './actions/promote.ts';
+import { quarantine } from './actions/quarantine.ts';
+import { register } from './actions/register.ts';
+import type { Action } from './decide-action.ts';
+import type { SyncBook } from './sync-book.ts';
+import type { Work } from './work.ts';
+
+const STOP_STEP_MS = 2_000;
+
+/** Carries one action out. What it throws is shown in heartbeats, and the action is decided anew. */
+export async function carryOut(
+  action: Action,
+  work: Work,
+  leading: { readonly book: SyncBook; readonly serverRun: string },
+): Promise<void> {
+  const { context, postgres, keeper } = work;
+  switch (action.kind) {
+    case 'hold':
+      return;
+    case 'stop':
+      context.logger.warn({ reason: action.reason }, 'this Postgres may not run');
+      await keeper.withdraw(action.reason, { lost: true });
+      await postgres.stop('immediate', STOP_STEP_MS);
+      return;
+    case 'bootstrap':
+      await bootstrap(work);
+      return;
+    case 'discard-incomplete':
+      await postgres.discardData();
+      await context.memory.update({ building: null, incarnation: null });
+      return;
+    case 'clone':
+      await clone(work, action.leader);
+      return;
+    case 'start':
+      await (action.as === 'primary' ? startPrimary(work) : startStandby(work));
+      return;
+    case 'follow':
+      await follow(work, action.leader);
+      return;
+    case 'register':
+      await register(work);
+      return;
+    case 'freeze':
+      await freeze(work, action);
+      return;
+    case 'promote':
+      await promote(work);
+      return;
+    case 'adopt':
+      await adopt(work, 'map');
+      return;
+    case 'lead':
+      await lead(work, leading);
+      return;
+    case 'quarantine':
+      await quarantine(work, action.reason);
+      return;
+    default:
+      assertNever(action);
+  }
+}

@@ -1,0 +1,19 @@
+import type { EstateView } from '../controlplane/estate-watch.ts';
+import type { AgentContext } from './context.ts';
+import type { EstateFacts } from './decide-action.ts';
+
+/** What the decision needs of the whole view; undefined before there is an estate. */
+export function estateFacts(estate: EstateView, { cluster, member }: AgentContext): EstateFacts | undefined {
+  const view = estate.clusters.get(cluster);
+  if (estate.estate === undefined || estate.map === undefined) return undefined;
+  return {
+    incarnation: estate.estate.value.incarnation,
+    mapVersion: estate.map.value.version,
+    record: view?.record?.value,
+    authority: view?.authority?.value,
+    membership: view?.membership?.value,
+    members: Object.fromEntries([...(view?.members ?? [])].map(([name, { value }]) => [name, value])),
+    frozen: view?.frozen.get(member)?.value,
+    promotion: view?.promotion?.value,
+  };
+}
