@@ -55,8 +55,9 @@ export function buildServer(context: GatewayContext, logger: Logger): FastifyIns
     return sendProblem(reply, 'internal', { detail: 'the gateway failed; its log says why' });
   });
   app.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'none';
-    context.metrics.answer(`${request.method} ${route}`, reply.statusCode, reply.elapsedTime / 1_000);
+    const { url } = request.routeOptions;
+    const route = url === undefined ? 'none' : `${request.method} ${url}`;
+    context.metrics.answer(route, reply.statusCode, reply.elapsedTime / 1_000);
     done();
   });
   registerCommands(app, context);
