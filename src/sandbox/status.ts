@@ -10,7 +10,7 @@ import type { LinkReport } from './link/link.ts';
 import { PortName, portOf, type SandboxState } from './state.ts';
 import type { Node } from './topology.ts';
 
-const LINK_TIMEOUT_MS = 1_000;
+const LINK_TIMEOUT_MS = 3_000;
 const ETCD_TIMEOUT_MS = 1_500;
 
 export interface ProcessStatus {
