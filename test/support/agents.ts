@@ -188,6 +188,12 @@ export class TestEstate {
     }
   }
 
+  /** Throws a member's data and its agent's memory away, as a new disk would. */
+  async discard(member: string): Promise<void> {
+    await rm(this.dataDir(member), { recursive: true, force: true });
+    await rm(`${this.dataDir(member)}.agent`, { recursive: true, force: true });
+  }
+
   async logs(): Promise<string> {
     const texts = await Promise.all(
       [...this.#agents.values()].map(async ({ member, log }) => {
