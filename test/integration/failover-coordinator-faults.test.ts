@@ -159,6 +159,45 @@ describe("a write whose reply etcd didn't deliver", () => {
   });
 });
 
+/** Moves the key's revision; its content stays, or names another operation where there was none. */
+async function rewrite(key: string): Promise<void> {
+  const kv = await etcd.get(key);
+  await cluster.put(key, kv === undefined ? 'failover-0' : JSON.parse(kv.value));
+}
+
+describe('a record that changes right before it is relied on', () => {
+  const keysOf: Readonly<Record<string, () => string>> = {
+    authority: () => cluster.keys.authority(CLUSTER),
+    membership: () => cluster.keys.membership(CLUSTER),
+    'in-sync record': () => cluster.keys.inSync(CLUSTER),
+    map: () => cluster.keys.map,
+    'active operation': () => cluster.keys.activeOperation(CLUSTER),
+  };
+
+  it.each(Object.keys(keysOf))('the %s: nothing is fenced', async (name) => {
+    await prepare();
+    const port = faultyEtcd(etcd, async (count) => {
+      if (count === 1) await rewrite(keysOf[name]?.() ?? '');
+      return undefined;
+    });
+    const code = name === 'active operation' ? 'operation_active' : 'plan_drifted';
+    expect(codeOf(await outcomeOf(run(port)))).toBe(code);
+    expect((await cluster.view()).authority?.value).toMatchObject({ term: TERM, phase: 'open', leader: 'a' });
+    expect(await operations()).toEqual([]);
+  });
+
+  it('the authority, by a hand that does not know of the operation: nothing is decided', async () => {
+    await prepare();
+    const port = faultyEtcd(etcd, async (count) => {
+      const held = (await cluster.view()).authority?.value;
+      if (count === DECIDE) await cluster.put(cluster.keys.authority(CLUSTER), { ...held, term: TERM + 9 });
+      return undefined;
+    });
+    expect(codeOf(await outcomeOf(run(port)))).toBe('authority_mismatch');
+    expect((await cluster.view()).authority?.value).toMatchObject({ term: TERM + 9, phase: 'fenced' });
+  });
+});
+
 describe('two coordinators', () => {
   it.each(WRITES.slice(1))(
     'one that is paused before write %i and resumed later writes nothing more',
