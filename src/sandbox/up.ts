@@ -7,7 +7,7 @@ import { type ClusterView, listClusterViews } from '../controlplane/cluster-view
 import { createCluster } from '../controlplane/create-cluster.ts';
 import { initEstate } from '../controlplane/init.ts';
 import { Keys } from '../controlplane/keys.ts';
-import { refusedError } from '../domain/errors.ts';
+import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
 import { etcdFromConfig, etcdReaderFromConfig } from '../etcd/from-config.ts';
 import { clusterCondition, unprovedClaim } from './cluster-condition.ts';
 import { withFileLock } from './file-lock.ts';
@@ -59,7 +59,18 @@ export async function sandboxUp(options: UpOptions): Promise<UpResult> {
   const { name, signal } = options;
   await mkdir(sandboxesFolder(), { recursive: true, mode: 0o755 });
   const lock = { path: sandboxLock(name), waitMs: LOCK_WAIT_MS, what: `the sandbox ${name}` };
-  return withFileLock({ ...lock, ...(signal === undefined ? {} : { signal }) }, () => bringUp(options));
+  try {
+    return await withFileLock({ ...lock, ...(signal === undefined ? {} : { signal }) }, () =>
+      bringUp(options),
+    );
+  } catch (error) {
+    if (signal?.aborted !== true || error instanceof CapstanError) throw error;
+    throw unknownError(`the sandbox ${name} is half up: stopped by a signal`, {
+      code: 'interrupted',
+      next: `capstan sandbox up --name ${name} goes on; capstan sandbox down --name ${name} leaves nothing of it`,
+      cause: error,
+    });
+  }
 }
 
 async function bringUp(options: UpOptions): Promise<UpResult> {
