@@ -81,7 +81,7 @@ export async function readLease(client: ClientBase): Promise<LeaseRow | undefine
   const { rows } = await client.query<LeaseRow>(
     `select cluster, term, epoch, leader, grant_id as "grantId", admission, admission_reason as "admissionReason",
         sync_names as "syncNames", degraded,
-        (extract(epoch from expires_at - capstan.wall_clock()) * 1000)::float8 as "leftMs",
+        (extract(epoch from expires_at - pg_catalog.clock_timestamp()) * 1000)::float8 as "leftMs",
         postmaster_started_at = pg_catalog.pg_postmaster_start_time() as "sameStart"
       from capstan.lease`,
   );

@@ -54,10 +54,11 @@ begin
     where (epoch, term) is distinct from (p_epoch, p_term)
       or (estate_incarnation is null and p_incarnation is not null);
 
+  -- Not ON CONFLICT: that would wait for a decision in flight on a head which is there already.
   insert into capstan.shard_head (shard_id, position, generation, term, epoch)
     select m.shard, 0, m.generation, p_term, p_epoch
       from pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
-    on conflict (shard_id) do nothing;
+      where not exists (select 1 from capstan.shard_head h where h.shard_id = m.shard);
   get diagnostics v_made = row_count;
 
   insert into capstan.shard_authority as a (shard_id, cluster, generation, state)

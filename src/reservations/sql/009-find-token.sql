@@ -12,6 +12,7 @@ create function capstan.find_token(
 language plpgsql volatile security definer
 set search_path = capstan, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 declare
   f record;
