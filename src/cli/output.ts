@@ -59,6 +59,11 @@ export class Output {
     process.stderr.write(`${text}\n`);
   }
 
+  /** Text on stderr that another tool reads there. */
+  aside(text: string): void {
+    process.stderr.write(redact(text));
+  }
+
   /** Text that is exactly as a file or another tool wants it (a completion script, an environment). */
   raw(text: string): void {
     process.stdout.write(text);

@@ -1,5 +1,5 @@
 import { readEstateSnapshot } from '../../controlplane/estate-snapshot.ts';
-import { requireShard } from '../../controlplane/shard-map.ts';
+import { shardMissing } from '../../controlplane/route-issuer.ts';
 import { messageOf } from '../../domain/errors.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import type { ShardFacts } from '../../postgres/queries/shard-facts.ts';
@@ -20,7 +20,8 @@ export async function readShard(options: {
 }): Promise<{ readonly data: ShardShow; readonly warnings: readonly string[] }> {
   const { etcd, estate, shard } = options;
   const snapshot = await readEstateSnapshot(etcd, estate.keys);
-  const { value: entry } = snapshot.shards.get(shard) ?? (await requireShard(etcd, estate.keys, shard));
+  const entry = snapshot.shards.get(shard)?.value;
+  if (entry === undefined) throw shardMissing(shard);
   const authority = snapshot.clusters.get(entry.cluster)?.authority?.value;
   const leader = authority?.leader ?? null;
   const base = {

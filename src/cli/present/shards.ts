@@ -1,10 +1,25 @@
-/** `[0, 1, 2, 7]` -> `0-2, 7`. Expects ascending order. */
+interface Run {
+  readonly from: number;
+  to: number;
+  step: number;
+}
+
+/** `[0, 1, 2, 7]` -> `0-2, 7`; `[0, 2, 4, 6]` -> `0-6 by 2`. Expects ascending order. */
 export function shardRanges(shards: readonly number[]): string {
-  const ranges: { from: number; to: number }[] = [];
+  const runs: Run[] = [];
   for (const shard of shards) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.to === shard - 1) last.to = shard;
-    else ranges.push({ from: shard, to: shard });
+    const last = runs.at(-1);
+    const gap = last === undefined ? 0 : shard - last.to;
+    if (last !== undefined && (last.step === 0 || last.step === gap)) {
+      last.to = shard;
+      last.step = gap;
+    } else runs.push({ from: shard, to: shard, step: 0 });
   }
-  return ranges.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(', ');
+  return runs.map(runText).join(', ');
+}
+
+function runText({ from, to, step }: Run): string {
+  if (step === 0) return String(from);
+  if (step === 1) return `${from}-${to}`;
+  return from + step === to ? `${from}, ${to}` : `${from}-${to} by ${step}`;
 }

@@ -1,33 +1,43 @@
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
+import { daemonLogger } from '../../cli/daemon-logger.ts';
+import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate } from '../../cli/estate.ts';
-import { facts } from '../../cli/render/section.ts';
+import { text } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';
 
 export default class GatewayRun extends CapstanCommand<typeof GatewayRun> {
-  static override summary = 'Run one gateway until it is told to stop.';
+  static override summary =
+    'Run one gateway of the configuration until SIGTERM or Ctrl-C. Logs JSON on stderr.';
   static override kind = 'GatewayRun';
-  static override errors = [...CONFIG_ERRORS, 'secret_missing', 'etcd_unreachable'] as const;
+  static override errors = [
+    ...ETCD_ERRORS,
+    'name_invalid',
+    'gateway_unknown',
+    'keys_unreadable',
+    'keys_invalid',
+    'listen_failed',
+    'wait_timed_out',
+  ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> new-york'];
   static override args = {
-    gateway: nameArgument({ description: 'A gateway in capstan.yaml.', required: true }),
+    gateway: nameArgument({ description: 'A gateway under gateways: in capstan.yaml.', required: true }),
   };
 
   protected override async execute(): Promise<CommandResult> {
     const { gateway } = this.args;
     const { config } = await openEstate(this.flags.config);
-    const [{ runGateway }, { pino }] = await Promise.all([import('../../gateway/run.ts'), import('pino')]);
-    const logger = pino(
-      { name: gateway, level: process.env['CAPSTAN_LOG_LEVEL'] ?? 'info' },
-      pino.destination(2),
-    );
+    const [{ runGateway }, logger] = await Promise.all([
+      import('../../gateway/run.ts'),
+      daemonLogger({ name: `gateway ${gateway}`, debug: this.flags.debug }),
+    ]);
     const running = await runGateway({ config, gateway, signal: this.signal, logger });
     await running.closed;
     return {
       kind: GatewayRun.kind,
-      data: { gateway, url: running.url },
-      view: () => [facts([['stopped', gateway]])],
+      data: { gateway, stopped: true },
+      names: [`gateway/${gateway}`],
+      view: () => [text(`gateway ${gateway} has stopped`)],
     };
   }
 }

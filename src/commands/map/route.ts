@@ -4,7 +4,7 @@ import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { facts } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';
-import { routeIssuer } from '../../controlplane/shard-map.ts';
+import { routeIssuer } from '../../controlplane/route-issuer.ts';
 import type { MapRoute as MapRouteData } from '../../cli/schemas/map.ts';
 
 export default class MapRoute extends CapstanCommand<typeof MapRoute> {
@@ -18,15 +18,15 @@ export default class MapRoute extends CapstanCommand<typeof MapRoute> {
 
   protected override async execute(): Promise<CommandResult> {
     const { issuer } = this.args;
-    const { shard, mapVersion, authority } = await lookUp(this.flags.config, ({ etcd, keys }) =>
-      routeIssuer({ reader: etcd, keys, issuerId: issuer }),
+    const { entry, mapVersion, authority } = await lookUp(this.flags.config, (found) =>
+      routeIssuer({ ...found, issuer }),
     );
     const data: MapRouteData = {
       issuer,
-      shard: shard.shard,
-      cluster: shard.cluster,
-      generation: shard.generation,
-      state: shard.state,
+      shard: entry.shard,
+      cluster: entry.cluster,
+      generation: entry.generation,
+      state: entry.state,
       mapVersion,
       term: authority?.term ?? null,
       leader: authority?.leader ?? null,

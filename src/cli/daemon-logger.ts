@@ -1,0 +1,21 @@
+import type { Logger } from 'pino';
+
+/** Where the daemons' logs go: JSON lines on stderr, with anything that smells of a secret taken out. */
+export async function daemonLogger(options: {
+  readonly name: string;
+  readonly debug: boolean;
+}): Promise<Logger> {
+  const { destination, pino, stdTimeFunctions } = await import('pino');
+  return pino(
+    {
+      name: options.name,
+      level: options.debug ? 'debug' : 'info',
+      timestamp: stdTimeFunctions.isoTime,
+      redact: {
+        paths: ['password', '*.password', 'authorization', '*.authorization', '*.headers.authorization'],
+        censor: '***',
+      },
+    },
+    destination({ dest: 2, sync: true }),
+  );
+}

@@ -1,0 +1,140 @@
+import type { EtcdPort } from '../etcd/port.ts';
+import type { Estate } from './estate.ts';
+import { resumeInBackground, watchOperation } from './operation-runner.ts';
+import type { Output } from './output.ts';
+import { planRefusal, planSections } from './present/failover.ts';
+import { detailOperation, operationSections } from './present/operation.ts';
+import { confirmByName } from './prompt.ts';
+import { facts, text } from './render/section.ts';
+import type { CommandResult } from './result.ts';
+import type { FailoverRunData } from './schemas/failover.ts';
+
+const KIND = 'FailoverRun';
+
+export interface FailoverFlags {
+  readonly 'dry-run': boolean;
+  readonly plan?: string | undefined;
+  readonly confirm?: string | undefined;
+  readonly target?: string | undefined;
+  readonly force: boolean;
+  readonly 'accept-degraded': boolean;
+  readonly reason?: string | undefined;
+  readonly wait: boolean;
+  readonly timeout?: number | undefined;
+  readonly 'no-color': boolean;
+}
+
+interface FailoverCommandOptions {
+  readonly etcd: EtcdPort;
+  readonly estate: Estate;
+  readonly cluster: string;
+  readonly flags: FailoverFlags;
+  readonly output: Output;
+  readonly interactive: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Plan, show, confirm, run, verify. What is refused before the confirmation was asked for nothing. */
+export async function runFailoverCommand(options: FailoverCommandOptions): Promise<CommandResult> {
+  const { etcd, estate, cluster, flags, output, interactive, signal } = options;
+  const { readFailoverPlan } = await import('../controlplane/failover/read-plan.ts');
+  const request = {
+    etcd,
+    keys: estate.keys,
+    cluster,
+    target: flags.target,
+    force: flags.force,
+    acceptDegraded: flags['accept-degraded'],
+  };
+  const { plan } = await readFailoverPlan(request);
+  const refusal = planRefusal(plan);
+  if (flags['dry-run']) {
+    const data = dataOf({ changed: false, dryRun: true, plan });
+    const view = () => planSections(plan);
+    return {
+      kind: KIND,
+      data,
+      names: [plan.hash],
+      view,
+      ...(refusal === undefined ? {} : { error: refusal }),
+    };
+  }
+  await output.preview(planSections(plan));
+  // With --confirm the refusal comes from the run itself, which audits it.
+  if (refusal !== undefined && flags.confirm === undefined) throw refusal;
+  await confirmByName({ interactive, action: `fail over ${cluster}`, name: cluster, confirm: flags.confirm });
+
+  const [{ runFailover }, { currentActor }] = await Promise.all([
+    import('../controlplane/failover/run.ts'),
+    import('../controlplane/actor.ts'),
+  ]);
+  const watched = await watchOperation(
+    {
+      subject: `failover ${cluster}`,
+      timeoutMs: flags.timeout,
+      wait: flags.wait,
+      noColor: flags['no-color'],
+      interrupted: signal,
+    },
+    (watching) =>
+      runFailover({
+        ...request,
+        ...watching,
+        planHash: flags.plan ?? plan.hash,
+        actor: currentActor(),
+        reason: flags.reason,
+      }),
+  );
+  if (watched.kind === 'left') return leftRunning(options, plan, watched.operation);
+  const { changed, operation } = watched.result;
+  const { readClusterView } = await import('../controlplane/cluster-view.ts');
+  const authority = (await readClusterView(etcd, estate.keys, cluster))?.authority?.value;
+  const settled = operation.steps.findLast(({ name }) => name === 'settle')?.result?.['pauseMs'];
+  const data = dataOf({
+    changed,
+    dryRun: false,
+    plan,
+    operation: detailOperation(operation),
+    leader: authority?.leader ?? null,
+    term: authority?.term ?? null,
+    pauseMs: typeof settled === 'number' ? settled : null,
+  });
+  return {
+    kind: KIND,
+    data,
+    names: [`operation/${operation.id}`],
+    view: () => [
+      facts([
+        ['cluster', cluster],
+        ['new leader', data.leader],
+        ['term', data.term],
+        ['pause', data.pauseMs === null ? null : `${data.pauseMs} ms`],
+      ]),
+      ...operationSections(detailOperation(operation)),
+    ],
+  };
+}
+
+async function leftRunning(
+  { etcd, estate }: FailoverCommandOptions,
+  plan: FailoverRunData['plan'],
+  operation: string,
+): Promise<CommandResult> {
+  const { readOperation } = await import('../controlplane/operation-journal.ts');
+  const { value } = await readOperation({ etcd, keys: estate.keys, id: operation });
+  resumeInBackground(operation, estate.location.path);
+  return {
+    kind: KIND,
+    data: dataOf({ changed: true, dryRun: false, plan, operation: detailOperation(value) }),
+    names: [`operation/${operation}`],
+    view: () => [
+      text(`operation ${operation} goes on in the background: capstan operation show ${operation} --watch`),
+    ],
+  };
+}
+
+function dataOf(
+  data: Pick<FailoverRunData, 'changed' | 'dryRun' | 'plan'> & Partial<FailoverRunData>,
+): FailoverRunData {
+  return { operation: null, leader: null, term: null, pauseMs: null, ...data };
+}

@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import type { FailoverProgress } from '../controlplane/failover/context.ts';
+import { stepsLeft } from '../controlplane/failover/phases.ts';
+import { formatDurationMs } from '../domain/duration.ts';
+import { CapstanError, unknownError } from '../domain/errors.ts';
+import { Progress } from './progress.ts';
+
+export interface Watching {
+  readonly onProgress: (progress: FailoverProgress) => void;
+  /** Aborted by Ctrl-C, at the time-out, and once the fence stands when nobody waits for more. */
+  readonly signal: AbortSignal;
+}
+
+export interface WatchOptions {
+  readonly subject: string;
+  readonly timeoutMs: number | undefined;
+  /** False: let go as soon as the operation exists. */
+  readonly wait: boolean;
+  readonly noColor: boolean;
+  readonly interrupted: AbortSignal;
+}
+
+export type Watched<T> =
+  | { readonly kind: 'finished'; readonly result: T }
+  | { readonly kind: 'left'; readonly operation: string };
+
+/**
+ * Runs an operation with its progress on stderr. When the time is up it lets go at the next safe step and throws
+ * `operation_timed_out` (exit 5), which names the operation, its step and the command that goes on. Without `wait` it
+ * lets go once the operation exists, and a background process goes on with it.
+ */
+export async function watchOperation<T>(
+  options: WatchOptions,
+  run: (watching: Watching) => Promise<T>,
+): Promise<Watched<T>> {
+  const { subject, timeoutMs, wait, noColor, interrupted } = options;
+  const progress = new Progress({ subject, steps: stepsLeft('fence'), noColor });
+  const letGo = new AbortController();
+  const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  let last: FailoverProgress | undefined;
+  try {
+    const result = await run({
+      signal: AbortSignal.any([interrupted, letGo.signal, ...(timeout === undefined ? [] : [timeout])]),
+      onProgress: (event) => {
+        last = event;
+        progress.step(event.step, event.state === 'finished' ? 'done' : 'running', event.detail ?? undefined);
+        if (!wait) letGo.abort();
+      },
+    });
+    return { kind: 'finished', result };
+  } catch (error) {
+    if (last !== undefined)
+      progress.step(last.step, last.state === 'finished' ? 'done' : 'failed', last.detail ?? undefined);
+    const stopped = error instanceof CapstanError && error.code === 'operation_interrupted';
+    if (!stopped || last === undefined || interrupted.aborted) throw error;
+    if (letGo.signal.aborted) return { kind: 'left', operation: last.operation };
+    throw timedOut(error, last, timeoutMs ?? 0);
+  } finally {
+    progress.close();
+  }
+}
+
+function timedOut(error: CapstanError, last: FailoverProgress, timeoutMs: number): CapstanError {
+  return unknownError(
+    `operation ${last.operation} is not finished after ${formatDurationMs(timeoutMs)}; its last step is ${last.step}`,
+    {
+      code: 'operation_timed_out',
+      next: `capstan operation resume ${last.operation}`,
+      data: { ...error.data, operation: last.operation, step: last.step },
+      cause: error,
+    },
+  );
+}
+
+/** Goes on with an operation in a process of its own, which outlives this one. The journal shows how it gets on. */
+export function resumeInBackground(operation: string, config: string): void {
+  const [, script] = process.argv;
+  if (script === undefined) throw new Error('the command line does not know its own program');
+  spawn(
+    process.execPath,
+    [script, 'operation', 'resume', operation, '--config', config, '--no-input', '--json'],
+    {
+      detached: true,
+      stdio: 'ignore',
+    },
+  ).unref();
+}

@@ -1,0 +1,46 @@
+import { appendFile, writeFile } from 'node:fs/promises';
+import type { ReadinessReport } from '../checks/types.ts';
+import { messageOf, usageError } from '../domain/errors.ts';
+import type { Output } from './output.ts';
+
+export type Report = { readonly kind: 'junit'; readonly file: string } | { readonly kind: 'github' };
+
+/** Reads `junit=FILE` or `github`. Throws CapstanError `flag_invalid` (exit 2). */
+export function parseReport(input: string): Report {
+  if (input === 'github') return { kind: 'github' };
+  const file = /^junit=(.+)$/.exec(input)?.[1];
+  if (file !== undefined) return { kind: 'junit', file };
+  throw usageError(`${JSON.stringify(input)} is not a report: junit=FILE or github`, {
+    code: 'flag_invalid',
+  });
+}
+
+/** Writes the reports that CI systems read. Throws CapstanError `report_unwritable` (exit 2). */
+export async function writeReports(
+  reports: readonly Report[],
+  { report, output }: { readonly report: ReadinessReport; readonly output: Output },
+): Promise<void> {
+  for (const wanted of reports) {
+    if (wanted.kind === 'junit') {
+      const { renderJunit } = await import('./render/junit.ts');
+      await written(wanted.file, () => writeFile(wanted.file, renderJunit(report)));
+      continue;
+    }
+    const { renderAnnotations, renderSummary } = await import('./render/github.ts');
+    // GitHub reads annotations from stderr too; stdout belongs to the result.
+    output.aside(renderAnnotations(report));
+    const page = process.env['GITHUB_STEP_SUMMARY'];
+    if (page !== undefined && page !== '') await written(page, () => appendFile(page, renderSummary(report)));
+  }
+}
+
+async function written(file: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw usageError(`the report ${file} can't be written: ${messageOf(error)}`, {
+      code: 'report_unwritable',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { auditLog } from './audit.ts';
+import { clusterList, clusterSummary, memberList } from './cluster.ts';
+import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
+import { failoverPlan, failoverRun } from './failover.ts';
+import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
+import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
+import { checkList, readinessReport } from './readiness.ts';
+import { SANDBOX_SCHEMAS } from './sandbox.ts';
+import { status } from './status.ts';
+import { commitToken, tokenResolution } from './token.ts';
+import { completion, context, help, schemaDocument, schemaList } from './tooling.ts';
+
+const envelopeError = z.strictObject({
+  code: z.string().describe('Stable; finer than `exit`. docs/cli.md lists them.'),
+  message: z.string(),
+  exit: z.int(),
+  retryable: z.boolean(),
+  next: z.string().nullable(),
+  data: z.unknown(),
+  stack: z.string().nullable().describe('With --debug only.'),
+});
+
+/** What each kind's `data` looks like in success. In failure `data` may be null. */
+export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+  AgentRun: agentRun,
+  AuditLog: auditLog,
+  ClusterCreate: clusterCreate,
+  ClusterList: clusterList,
+  ClusterShow: clusterSummary,
+  CommitToken: commitToken,
+  Completion: completion,
+  Context: context,
+  FailoverPlan: failoverPlan,
+  FailoverRun: failoverRun,
+  GatewayKey: gatewayKey,
+  GatewayRun: gatewayRun,
+  Help: help,
+  Init: init,
+  MapDiff: mapDiff,
+  MapHistory: mapHistory,
+  MapRoute: mapRoute,
+  MapShow: mapShow,
+  MemberList: memberList,
+  OperationAbort: operationAbort,
+  OperationList: operationList,
+  OperationResume: operationResume,
+  OperationShow: operationShow,
+  ReadinessCheckList: checkList,
+  ReadinessReport: readinessReport,
+  Schema: schemaDocument,
+  SchemaList: schemaList,
+  ShardList: shardList,
+  ShardShow: shardShow,
+  Status: status,
+  TokenResolution: tokenResolution,
+  ...SANDBOX_SCHEMAS,
+};
+
+/** The whole document of a kind: the envelope around its data. */
+export function documentSchema(kind: string): z.ZodType | undefined {
+  const data = DATA_SCHEMAS[kind];
+  if (data === undefined) return undefined;
+  return z.strictObject({
+    apiVersion: z.literal('capstan.dev/v1'),
+    kind: z.literal(kind),
+    ok: z.boolean(),
+    data: data.nullable(),
+    warnings: z.array(z.string()),
+    error: envelopeError.nullable(),
+  });
+}
+
+/** The same as JSON Schema, draft 2020-12. */
+export function jsonSchemaOf(kind: string): Record<string, unknown> | undefined {
+  const schema = documentSchema(kind);
+  return schema === undefined ? undefined : { title: kind, ...z.toJSONSchema(schema) };
+}

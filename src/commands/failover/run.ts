@@ -1,0 +1,48 @@
+import { boolean, string } from '@oclif/core/flags';
+import { nameArgument } from '../../cli/arguments.ts';
+import { CapstanCommand } from '../../cli/base-command.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS, FAILOVER_REFUSALS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
+import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { runFailoverCommand } from '../../cli/failover-command.ts';
+import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import type { CommandResult } from '../../cli/result.ts';
+
+export default class FailoverRun extends CapstanCommand<typeof FailoverRun> {
+  static override summary = 'Hand a cluster over to its same-region follower when the leader is gone.';
+  static override description =
+    'Prints its plan, asks for the cluster’s name, and journals each step: kill it anywhere and capstan operation resume goes on.';
+  static override kind = 'FailoverRun';
+  static override errors = [
+    ...ETCD_ERRORS,
+    'name_invalid',
+    'cluster_not_found',
+    ...CONFIRM_ERRORS,
+    ...FAILOVER_REFUSALS,
+    ...OPERATION_ERRORS,
+  ] as const;
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> c1 --dry-run',
+    '<%= config.bin %> <%= command.id %> c1 --confirm=c1 --timeout 2m -o json',
+  ];
+  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override flags = {
+    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
+    plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
+    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
+    target: nameFlag({ summary: 'Hand over to this member instead of the one that holds most.' }),
+    force: boolean({ summary: 'Run although the leader looks healthy.' }),
+    'accept-degraded': boolean({ summary: 'Open without a same-region follower against the contract.' }),
+    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
+    wait: boolean({ summary: 'Wait until the new leader decides.', default: true, allowNo: true }),
+    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+  };
+
+  protected override async execute(): Promise<CommandResult> {
+    const { flags, output, interactive, signal } = this;
+    const { cluster } = this.args;
+    const estate = await openEstate(flags.config);
+    return withEtcd(estate, (etcd) =>
+      runFailoverCommand({ etcd, estate, cluster, flags, output, interactive, signal }),
+    );
+  }
+}

@@ -1,0 +1,49 @@
+import { string } from '@oclif/core/args';
+import { CapstanCommand } from '../../cli/base-command.ts';
+import { ETCD_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
+import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { durationFlag } from '../../cli/flags.ts';
+import { watchOperation } from '../../cli/operation-runner.ts';
+import { detailOperation, operationSections } from '../../cli/present/operation.ts';
+import type { CommandResult } from '../../cli/result.ts';
+
+export default class OperationResume extends CapstanCommand<typeof OperationResume> {
+  static override summary =
+    'Go on with an operation from where its journal says it is; watches it to its end.';
+  static override kind = 'OperationResume';
+  static override errors = [...ETCD_ERRORS, 'operation_not_found', ...OPERATION_ERRORS] as const;
+  static override examples = ['<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a'];
+  static override args = { operation: string({ description: 'The operation’s id.', required: true }) };
+  static override flags = {
+    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+  };
+
+  protected override async execute(): Promise<CommandResult> {
+    const id = this.args.operation;
+    const estate = await openEstate(this.flags.config);
+    const [{ resumeOperation }, { currentActor }] = await Promise.all([
+      import('../../controlplane/operation-control.ts'),
+      import('../../controlplane/actor.ts'),
+    ]);
+    const watched = await withEtcd(estate, (etcd) =>
+      watchOperation(
+        {
+          subject: id,
+          timeoutMs: this.flags.timeout,
+          wait: true,
+          noColor: this.flags['no-color'],
+          interrupted: this.signal,
+        },
+        (watching) => resumeOperation({ etcd, keys: estate.keys, id, actor: currentActor(), ...watching }),
+      ),
+    );
+    if (watched.kind === 'left') throw new Error('a watched operation was let go');
+    const operation = detailOperation(watched.result.operation);
+    return {
+      kind: OperationResume.kind,
+      data: { changed: watched.result.changed, operation },
+      names: [`operation/${operation.id}`],
+      view: () => operationSections(operation),
+    };
+  }
+}

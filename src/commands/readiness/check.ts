@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { boolean, custom, string } from '@oclif/core/flags';
+import { CapstanCommand } from '../../cli/base-command.ts';
+import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
+import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { durationFlag, watchFlags } from '../../cli/flags.ts';
+import { readinessData, readinessError, readinessSections } from '../../cli/present/readiness.ts';
+import { parseReport, writeReports, type Report } from '../../cli/report.ts';
+import type { CommandResult } from '../../cli/result.ts';
+import type { ReadinessReport } from '../../checks/types.ts';
+
+const AGAIN_AFTER_MS = 1_000;
+const reportFlag = custom<Report>({ parse: async (input) => parseReport(input) });
+
+export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck> {
+  static override summary =
+    'Whether every promise can be kept now. Exit 0: ready; 3: evaluated, and not ready.';
+  static override description =
+    'A check that failed, one that could not be evaluated (unknown) and one that does not apply (skipped) are three things; unknown is not ready. An etcd that can’t be asked makes every check unknown.';
+  static override kind = 'ReadinessReport';
+  static override errors = [
+    ...CONFIG_ERRORS,
+    'secret_missing',
+    'not_ready',
+    'check_unknown',
+    'flag_invalid',
+    'report_unwritable',
+  ] as const;
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> -o wide',
+    '<%= config.bin %> <%= command.id %> --wait --timeout 1m',
+    '<%= config.bin %> <%= command.id %> --report junit=readiness.xml --report github',
+  ];
+  static override flags = {
+    check: string({
+      summary: 'Only this check; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NAME',
+    }),
+    report: reportFlag({
+      summary: 'Also for CI: junit=FILE or github; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'REPORT',
+    }),
+    wait: boolean({ summary: 'Check again until it is ready or the time is up.' }),
+    timeout: durationFlag({ summary: 'How long --wait goes on.', default: 120_000 }),
+    ...watchFlags,
+  };
+
+  protected override async execute(): Promise<CommandResult> {
+    const { check, report: reports, wait, timeout } = this.flags;
+    const { signal } = this;
+    const estate = await openEstate(this.flags.config);
+    const [{ selectChecks }, { runChecks }] = await Promise.all([
+      import('../../checks/registry.ts'),
+      import('../../checks/run-checks.ts'),
+    ]);
+    const checks = selectChecks(check ?? []);
+    const { config, keys, region } = estate;
+    const until = wait ? performance.now() + timeout : 0;
+    const report = await withEtcd(estate, async (etcd) => {
+      let latest: ReadinessReport = await runChecks({ checks, config, keys, region, etcd, signal });
+      while (!latest.ready && performance.now() < until && !signal.aborted) {
+        await delay(AGAIN_AFTER_MS, undefined, { signal }).catch(() => undefined);
+        latest = await runChecks({ checks, config, keys, region, etcd, signal });
+      }
+      return latest;
+    });
+    await writeReports(reports ?? [], { report, output: this.output });
+    const error = readinessError(report);
+    return {
+      kind: ReadinessCheck.kind,
+      data: readinessData(report),
+      names: report.results.map((result) => `${result.status}/${result.check}/${result.subject}`),
+      view: () => readinessSections(report),
+      ...(error === undefined ? {} : { error }),
+    };
+  }
+}
