@@ -1,0 +1,40 @@
+import { vi } from 'vitest';
+import { clusterState } from './read-back.ts';
+import type { TestSandbox } from './sandbox.ts';
+
+export interface FailedOver {
+  readonly from: string;
+  readonly to: string;
+  readonly oldTerm: number;
+  readonly term: number;
+  readonly pauseMs: number | null;
+}
+
+/** Runs a command that must succeed. */
+export async function must(sandbox: TestSandbox, ...args: string[]): Promise<void> {
+  const { result } = await sandbox.capstan(args);
+  if (!result.ok)
+    throw new Error(`capstan ${args.join(' ')}: ${result.error?.code}: ${result.error?.message}`);
+}
+
+/**
+ * `capstan failover run` as an operator does it: a leader that was only just lost still looks healthy, and the refusal
+ * says so; it is asked again until the loss shows.
+ */
+export async function failOver(sandbox: TestSandbox, cluster: string): Promise<FailedOver> {
+  const before = await clusterState(sandbox, cluster);
+  const pauseMs = await vi.waitFor(
+    async () => {
+      const run = ['failover', 'run', cluster, `--confirm=${cluster}`];
+      const { result } = await sandbox.capstan<{ readonly pauseMs: number | null }>(run);
+      if (result.ok) return result.data.pauseMs;
+      throw new Error(`${run.join(' ')}: ${result.error?.code}: ${result.error?.message}`);
+    },
+    { timeout: 60_000, interval: 300 },
+  );
+  const after = await clusterState(sandbox, cluster);
+  if (before.leader === null || after.leader === null || before.term === null || after.term === null) {
+    throw new Error(`${cluster} has no leader`);
+  }
+  return { from: before.leader, to: after.leader, oldTerm: before.term, term: after.term, pauseMs };
+}
