@@ -30,7 +30,7 @@ export interface LocalFacts {
   readonly process: 'stopped' | 'starting' | 'running';
   /** Whether the running Postgres is in recovery; null: not running. */
   readonly recovering: boolean | null;
-  /** Whom the configuration on disk follows: `member_incarnation`, or null for no one. */
+  /** Whom it follows: `member_incarnation`; null: no one; `UNREAD` while Postgres and the file on disk differ. */
   readonly upstream: string | null;
   /** The highest term in Postgres's `cluster_state`; null: not asked or not there. */
   readonly storedTerm: number | null;
@@ -61,6 +61,9 @@ export interface DecideInput {
   readonly local: LocalFacts;
   readonly memory: AgentMemory;
 }
+
+/** The configuration on disk has not been read by the running Postgres. */
+export const UNREAD = 'unread';
 
 const hold = (state: MemberState, reason: string | null): Action => ({ kind: 'hold', state, reason });
 
@@ -145,7 +148,14 @@ function asLeader({ member, estate, local, memory }: DecideInput, authority: Aut
   if (local.process === 'stopped') return { kind: 'start', as: 'primary' };
   if (local.process === 'starting' || local.recovering !== false)
     return hold('opening', 'waiting until Postgres answers as a primary');
-  if (estate.members[member] === undefined) return { kind: 'register' };
+  const registered = estate.members[member];
+  if (registered === undefined) return { kind: 'register' };
+  if (registered.incarnation !== memory.incarnation)
+    return halt(
+      local,
+      'quarantined',
+      `${member} leads as incarnation ${registered.incarnation}, but its data is incarnation ${memory.incarnation}`,
+    );
   if (local.storedTerm === null || local.storedTerm < authority.term) return { kind: 'adopt' };
   if (local.storedEpoch === null || local.storedEpoch < (estate.membership?.epoch ?? 0))
     return { kind: 'adopt' };

@@ -1,10 +1,11 @@
-import { access, readFile, rm, stat } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unreachableError } from '../domain/errors.ts';
 import { addressFrom } from '../config/estate-config.ts';
 import { readSecret } from '../config/secrets.ts';
 import { startServer } from '../postgres/server.ts';
 import { type AgentContext, connectLocally } from './context.ts';
+import { UNREAD } from './decide-action.ts';
 import { readIfThere, writeDurably } from './durable-file.ts';
 import { BARRIER_NAMES } from './follower-name.ts';
 import { LocalSession } from './local-session.ts';
@@ -12,6 +13,7 @@ import { pause } from './pause.ts';
 import {
   AUTO_CONF_EMPTY,
   overrides,
+  quoted,
   renderConfig,
   renderHba,
   renderPasswords,
@@ -20,7 +22,14 @@ import {
   sourceConninfo,
   upstreamOf,
 } from './postgres-config.ts';
-import { findPostmaster, killLeftovers, send, type ShutdownMode, stopPostmaster } from './postmaster.ts';
+import {
+  findPostmaster,
+  killBuilders,
+  killLeftovers,
+  send,
+  type ShutdownMode,
+  stopPostmaster,
+} from './postmaster.ts';
 
 /** What the running Postgres says of itself. */
 export interface RunningFacts {
@@ -87,8 +96,16 @@ export class LocalPostgres {
     }
   }
 
-  async upstream(): Promise<string | null> {
-    return upstreamOf(await readIfThere(this.#context.files.upstream));
+  /** Whom the standby follows, as its running Postgres has read it. */
+  async upstream(running: RunningFacts | undefined): Promise<string | null> {
+    const text = await readIfThere(this.#context.files.upstream);
+    if (running?.recovering !== true) return upstreamOf(text);
+    const { source } = await this.admin.one<{ source: string }>(
+      `select current_setting('primary_conninfo') as source`,
+    );
+    if (text?.includes(`primary_conninfo = ${quoted(source)}\n`) === true) return upstreamOf(text);
+    await this.reload();
+    return UNREAD;
   }
 
   /** Writes every file but the two that a role changes; those only where they are missing. */
@@ -196,7 +213,7 @@ export class LocalPostgres {
   /** Removes what is in the data directory; the directory itself may be a mount point. */
   async discardData(): Promise<void> {
     const { dataDir } = this.#context.files;
-    const { readdir } = await import('node:fs/promises');
+    await killBuilders(dataDir);
     const entries = await readdir(dataDir).catch(() => []);
     await Promise.all(entries.map((entry) => rm(join(dataDir, entry), { recursive: true, force: true })));
   }
@@ -214,10 +231,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-export async function isEmptyFolder(path: string): Promise<boolean> {
-  const { readdir } = await import('node:fs/promises');
-  const found = await stat(path).catch(() => undefined);
-  return found === undefined || (found.isDirectory() && (await readdir(path)).length === 0);
 }

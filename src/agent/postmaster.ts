@@ -130,3 +130,30 @@ async function processesIn(folder: string): Promise<number[]> {
   );
   return pids.filter((_, index) => working[index]);
 }
+
+const BUILDERS: ReadonlySet<string> = new Set(['pg_basebackup', 'initdb', 'postgres']);
+
+/** Ends what an agent that was killed left building this data directory: it would write into the next attempt. */
+export async function killBuilders(dataDir: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const deadline = performance.now() + 3_000;
+  for (;;) {
+    const left = await buildersOf(dataDir);
+    if (left.length === 0 || performance.now() > deadline) return;
+    for (const pid of left) send(pid, 'SIGKILL');
+    await delay(25);
+  }
+}
+
+async function buildersOf(dataDir: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const building = await Promise.all(
+    pids.map(async (pid) => {
+      const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+      if (!BUILDERS.has(program.trim())) return false;
+      const args = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return args.split('\0').includes(dataDir) && (await isAlive(pid));
+    }),
+  );
+  return pids.filter((_, index) => building[index]);
+}

@@ -201,7 +201,7 @@ export class Reconciler {
         data: await this.#postgres.data(),
         process: pid === undefined ? 'stopped' : running === undefined ? 'starting' : 'running',
         recovering: running?.recovering ?? null,
-        upstream: await this.#postgres.upstream(),
+        upstream: await this.#postgres.upstream(running),
         storedTerm: state?.term ?? null,
         storedEpoch: state?.epoch ?? null,
         reconciledMapVersion: reconciled,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import type { AuthorityRecord } from '../../src/domain/records.ts';
-import { decideOnce, REFUSALS } from '../support/agent-claims.ts';
+import { decideOnce, LAPSED, REFUSALS } from '../support/agent-claims.ts';
 import { createTestEstate, type TestEstate } from '../support/agents.ts';
 import { eventually } from '../support/etcd.ts';
 
@@ -71,7 +71,7 @@ describe('a leader and its right', () => {
   test('an agent paused past its right extends nothing when it resumes', async () => {
     const client = await world.connect('m1', 'gateway');
     world.agent('m1').signal('SIGSTOP');
-    await refused(client);
+    expect(await refused(client)).toBe(LAPSED);
     world.agent('m1').signal('SIGCONT');
     await world.untilLeased('m1');
   });

@@ -166,8 +166,12 @@ export class TestEstate {
   }
 
   /** Until the leader's Postgres carries a lease that would let a decision through. */
-  async untilLeased(member: string, timeoutMs = 30_000): Promise<void> {
-    await eventually(`a valid lease on ${member}`, () => this.isLeased(member), timeoutMs);
+  async untilLeased(member: string, timeoutMs = 45_000): Promise<void> {
+    try {
+      await eventually(`a valid lease on ${member}`, () => this.isLeased(member), timeoutMs);
+    } catch (error) {
+      throw new Error(`no lease:\n${await this.logs()}`, { cause: error });
+    }
   }
 
   /** True or undefined, for `eventually`. */

@@ -47,7 +47,7 @@ export async function bootstrap(work: Work): Promise<void> {
   }
   if (signal.aborted) return;
   await adopt(work, 'bootstrap');
-  if (!view.members.has(member)) await register(work);
+  if (view.members.get(member)?.value.incarnation !== memory.value.incarnation) await register(work);
   const opened = await openBootstrap({ etcd, keys, cluster, authority, member, actor: `agent:${member}` });
   if (opened !== undefined) logger.info({ term: opened.value.term }, 'the cluster is open');
 }

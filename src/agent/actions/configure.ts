@@ -1,11 +1,11 @@
 import { BARRIER_NAMES } from '../follower-name.ts';
+import { confirmAuthority } from './confirm-authority.ts';
 import type { Work } from '../work.ts';
 
 /** Starts this member as a primary: no commit of a client is acknowledged before the in-sync set is in force again. */
-export async function startPrimary(
-  { context, postgres, authority, signal }: Work,
-  ready?: () => Promise<boolean>,
-): Promise<void> {
+export async function startPrimary(work: Work, ready?: () => Promise<boolean>): Promise<void> {
+  const { context, postgres, authority, signal } = work;
+  await confirmAuthority(work);
   await context.memory.update({ opened: 'primary', ledTerm: authority.value.term });
   await postgres.writeUpstream(null);
   await postgres.writeSyncNames(BARRIER_NAMES);

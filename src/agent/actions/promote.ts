@@ -10,6 +10,7 @@ import { readStandbyPosition } from '../standby-position.ts';
 import { parseTimelineHistory, timelineOfWalFile, type TimelineSwitch } from '../timeline-history.ts';
 import type { Work } from '../work.ts';
 import { adopt } from './adopt.ts';
+import { confirmAuthority } from './confirm-authority.ts';
 import { startPrimary } from './configure.ts';
 
 /**
@@ -40,6 +41,7 @@ export async function promote(work: Work): Promise<void> {
     await postgres.writeUpstream(null);
     await postgres.writeSyncNames(BARRIER_NAMES);
     await postgres.reload();
+    await confirmAuthority(work);
     await memory.update({ promotingTerm: term, ledTerm: term, opened: 'primary' });
     if (signal.aborted) return;
     await admin.query('select pg_promote(false)');
