@@ -3,7 +3,7 @@ import { assertNever, messageOf } from '../domain/errors.ts';
 import { decide } from '../reservations/client.ts';
 import type { Command, Decided } from '../reservations/types.ts';
 import { judge, refusedAnswer, type Answer } from './answer.ts';
-import type { SendResult } from './batcher.ts';
+import type { SendResult } from './sending.ts';
 import { returnedAs, type LeaderConnection, type LeaderConnections } from './leader-connections.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { RouteTable, ShardRoute } from './route-table.ts';

@@ -1,4 +1,5 @@
-import type { Permit, SendResult } from './batcher.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Permit, SendResult } from './sending.ts';
 import type { Ticket } from './ticket.ts';
 
 export interface LaneOptions<C, A> {
@@ -55,6 +56,8 @@ export class Lane<C, A> {
           held.release();
         }
         if (result?.kind === 'again') await result.when;
+        // What arrived in this same turn of the event loop joins the next batch; nothing is waited for.
+        else if (this.#queue.length > 0) await turn();
       }
     } finally {
       this.#running = undefined;

@@ -1,4 +1,4 @@
-import type { Permit } from './batcher.ts';
+import type { Permit } from './sending.ts';
 
 /** A counting semaphore, first come, first served. A free permit is granted in the same turn. */
 export class Permits {

@@ -13,7 +13,8 @@ import { etcdFromConfig } from '../etcd/from-config.ts';
 import { splitEndpoint } from '../postgres/connect-as.ts';
 import type { Command } from '../reservations/types.ts';
 import { type Answer, refusedAnswer, UNKNOWN } from './answer.ts';
-import { Batcher, type Permit } from './batcher.ts';
+import { Batcher } from './batcher.ts';
+import type { Permit } from './sending.ts';
 import { DecisionSender } from './decision-sender.ts';
 import { KeyFile } from './key-file.ts';
 import { LeaderConnections } from './leader-connections.ts';
@@ -25,6 +26,8 @@ import { UnknownResolver } from './unknown-resolver.ts';
 
 /** How long a gateway that starts before its estate waits for it. */
 const ESTATE_TIMEOUT_MS = 60_000;
+
+const HANG_UP_EVERY_MS = 20;
 
 export interface RunGatewayOptions {
   readonly config: EstateConfig;
@@ -186,11 +189,14 @@ async function drain(
   const done = new AbortController();
   const late = delay(timeoutMs, 'late', { signal: done.signal }).catch(() => 'done');
   const closed = app.close();
+  // A kept-alive connection whose last request is answered would hold the server open.
+  const hangUp = setInterval(() => app.server.closeIdleConnections(), HANG_UP_EVERY_MS);
   const answered = Promise.all([batcher.stop(), closed]).then(() => 'done');
   if ((await Promise.race([answered, late])) === 'late') {
     app.server.closeAllConnections();
     await closed;
   }
+  clearInterval(hangUp);
   done.abort();
 }
 

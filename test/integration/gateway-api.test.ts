@@ -36,7 +36,7 @@ describe('bad input is refused before the database, by its field', () => {
   ];
   it.each(cases)('%s %s %j -> %i %s', async (method, path, body, status, code, field) => {
     const reply = await gateway.call(method, path, { body });
-    expect(reply.status, reply.text).toBe(status);
+    expect(reply.status).toBe(status);
     expect(reply.headers.get('content-type')).toContain('application/problem+json');
     expect(reply.body).toMatchObject({
       type: `urn:capstan:problem:${code.replaceAll('_', '-')}`,
@@ -137,7 +137,7 @@ describe('what a gateway says of itself', () => {
     });
     expect((await gateway.call('GET', '/healthz')).body.lapsed_claims).toEqual([]);
     const durability = await gateway.call('GET', '/readyz?cluster=c1&promise=durability');
-    expect(durability.status, 'a degraded cluster').toBe(503);
+    expect(durability.status).toBe(503);
     expect((await gateway.call('GET', '/readyz?cluster=none')).status).toBe(404);
     expect((await gateway.call('GET', '/readyz?promise=luck')).status).toBe(400);
   });
@@ -170,10 +170,12 @@ describe('a gateway that is told to stop', () => {
       expect([201, 503]).toContain(status);
     }
     await stopped.closed;
-    await expect(stopped.reserve({ reservation_token: 'stop-after' })).rejects.toThrow();
+    await expect(stopped.reserve({ reservation_token: 'stop-after' })).rejects.toThrow('fetch failed');
     for (const [n, answer] of settled.entries()) {
-      const found = await gateway.token(`stop-${n}`);
-      if (answer.status === 'fulfilled') expect(found.status === 200).toBe(answer.value.status === 201);
+      const decided = (await gateway.token(`stop-${n}`)).status === 200;
+      // A connection that was refused, or cut before it was read, proves nothing of its command.
+      const answered = answer.status === 'fulfilled' ? answer.value.status === 201 : decided;
+      expect(decided).toBe(answered);
     }
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayClient, GatewayEstate, issuersOf } from '../support/gateway-estate.ts';
+import { type GatewayClient, GatewayEstate, issuersOf, type Reply } from '../support/gateway-estate.ts';
 
 let estate: GatewayEstate;
 let gateway: GatewayClient;
@@ -11,9 +11,12 @@ const nextIssuer = () => issuers.next().value ?? 'MUNI-77';
 async function issuerWith(limit: string): Promise<string> {
   const issuer = nextIssuer();
   const set = await gateway.setLimit(issuer, limit);
-  expect(set.status, set.text).toBe(200);
+  expect(set.status).toBe(200);
   return issuer;
 }
+
+const statusesOf = (replies: readonly Reply[]): number[] =>
+  replies.map((reply) => reply.status).toSorted((x, y) => x - y);
 
 beforeAll(async () => {
   estate = await GatewayEstate.start();
@@ -30,7 +33,7 @@ describe('a reservation', () => {
       reservation_token: 'tok-a',
       reservation_id: 'res-a',
     });
-    expect(reply.status, reply.text).toBe(201);
+    expect(reply.status).toBe(201);
     expect(reply.body).toEqual({
       status: 'confirmed',
       reservation_id: 'res-a',
@@ -121,7 +124,7 @@ describe('a reservation', () => {
         (n % 2 === 0 ? gateway : other).reserve({ issuer_id: issuer, reservation_token: 'tok-many' }),
       ),
     );
-    expect(replies.map((reply) => reply.status).toSorted()).toEqual([...Array(19).fill(200), 201]);
+    expect(statusesOf(replies)).toEqual([...Array(19).fill(200), 201]);
     expect(new Set(replies.map((reply) => reply.body.commit_token)).size).toBe(1);
     expect((await gateway.call('GET', `/issuers/${issuer}`)).body.reserved).toBe('10.00');
   });
@@ -133,7 +136,7 @@ describe('a reservation', () => {
         (n === 0 ? gateway : other).reserve({ issuer_id: issuer, notional, reservation_token: 'tok-two' }),
       ),
     );
-    expect(replies.map((reply) => reply.status).toSorted()).toEqual([201, 422]);
+    expect(statusesOf(replies)).toEqual([201, 422]);
   });
 
   it('never takes an issuer over its limit, whoever races for the last headroom', async () => {
@@ -155,7 +158,7 @@ describe('a reservation', () => {
     const { body } = await gateway.call('GET', `/issuers/${issuer}/open-reservations?limit=500`);
     expect(
       body.reservations.map((entry: { reservation_token: string }) => entry.reservation_token).toSorted(),
-    ).toEqual(confirmed.map((reply) => reply.body.reservation_token).toSorted());
+    ).toEqual(confirmed.map((reply) => String(reply.body.reservation_token)).toSorted());
   });
 });
 
@@ -168,7 +171,7 @@ describe('a release', () => {
     const foreign = await gateway.call('POST', path, { ...body('rel-0'), key: estate.otherDeskKey });
     expect([foreign.status, foreign.body.code]).toEqual([403, 'not_your_reservation']);
     const released = await gateway.call('POST', path, body('rel-1'));
-    expect(released.status, released.text).toBe(200);
+    expect(released.status).toBe(200);
     expect(released.body).toMatchObject({ status: 'confirmed', remaining: '10.00', replayed: false });
     const again = await gateway.call('POST', path, body('rel-1'));
     expect(again.body).toEqual({ ...released.body, replayed: true });
@@ -221,7 +224,7 @@ describe('a token', () => {
     const made = await gateway.reserve({ issuer_id: issuer, reservation_token: 'tok-find' });
     for (const named of [issuer, null]) {
       const reply = await other.token('tok-find', named);
-      expect(reply.status, reply.text).toBe(200);
+      expect(reply.status).toBe(200);
       expect(reply.body).toMatchObject({
         status: 'confirmed',
         issuer_id: issuer,
@@ -254,7 +257,7 @@ describe('a token', () => {
   it('once settled is abandoned for ever: a late original gets 409', async () => {
     const issuer = await issuerWith('10.00');
     const settled = await gateway.settle('tok-late', issuer);
-    expect(settled.status, settled.text).toBe(200);
+    expect(settled.status).toBe(200);
     expect(settled.body.status).toBe('abandoned');
     const late = await gateway.reserve({ issuer_id: issuer, reservation_token: 'tok-late' });
     expect([late.status, late.body.status]).toEqual([409, 'abandoned']);

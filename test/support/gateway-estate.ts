@@ -294,6 +294,14 @@ export function issuersOf(shard: number, count: number): readonly string[] {
   return found;
 }
 
+const memberAt = (port: number) => ({
+  region: 'new-york',
+  role: 'voter' as const,
+  dataDir: '/nowhere',
+  listen: `127.0.0.1:${port}`,
+  address: { default: `127.0.0.1:${port}` },
+});
+
 function estateConfig(parts: {
   endpoints: string[];
   leaderPort: number;
@@ -302,13 +310,6 @@ function estateConfig(parts: {
   passwordFile: string;
 }): EstateConfig {
   const secret = { file: parts.passwordFile };
-  const member = (port: number) => ({
-    region: 'new-york',
-    role: 'voter' as const,
-    dataDir: '/nowhere',
-    listen: `127.0.0.1:${port}`,
-    address: { default: `127.0.0.1:${port}` },
-  });
   return {
     source: 'capstan.yaml',
     estate: 'gateway-test',
@@ -332,7 +333,7 @@ function estateConfig(parts: {
       c1: {
         homeRegion: 'new-york',
         bootstrapMember: LEADER,
-        members: { [LEADER]: member(parts.leaderPort), [FOLLOWER]: member(parts.followerPort) },
+        members: { [LEADER]: memberAt(parts.leaderPort), [FOLLOWER]: memberAt(parts.followerPort) },
       },
     },
     gateways: {

@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { Batcher, type BatcherOptions, type SendResult } from '../../../src/gateway/batcher.ts';
+import { Batcher, type BatcherOptions } from '../../../src/gateway/batcher.ts';
+import type { SendResult } from '../../../src/gateway/sending.ts';
 import type { Ticket } from '../../../src/gateway/ticket.ts';
 
 type Answer = string;
@@ -44,7 +46,7 @@ function gate() {
 }
 
 const flush = async () => {
-  for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
+  for (let turn = 0; turn < 3; turn += 1) await nextTurn();
 };
 const commandsOf = (entry: { batch: Batch } | undefined) => entry?.batch.map((ticket) => ticket.command);
 
@@ -102,7 +104,7 @@ describe('the batcher', () => {
   });
 
   it('tells a command that was sent from one that was not when the deadline passes', async () => {
-    vi.useFakeTimers();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     try {
       const { open, send } = gate();
       const b = batcher({ send, deadlineMs: 100 });

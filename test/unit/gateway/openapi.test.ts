@@ -27,7 +27,7 @@ describe('the OpenAPI document', () => {
   it('refers to nothing that it lacks', () => {
     const refs = every(document, '$ref');
     expect(refs.length).toBeGreaterThan(20);
-    for (const ref of refs) expect(at(String(ref)), String(ref)).toBeDefined();
+    for (const ref of refs) expect(at(String(ref))).toBeDefined();
   });
 
   it('names each operation once, and each path parameter that a path has', () => {
@@ -41,7 +41,7 @@ describe('the OpenAPI document', () => {
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
       for (const { parameters = [] } of Object.values(methods)) {
         const declared = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
-        expect(declared, path).toEqual(inPath);
+        expect([path, ...declared]).toEqual([path, ...inPath]);
       }
     }
   });

@@ -40,7 +40,7 @@ describe('a problem document', () => {
       const { code, again } = judge(refused);
       expect(problemStatus(code)).toBeGreaterThanOrEqual(500);
       const followed = /^(stale|shard|wrong|notLeader)/.test(reason);
-      expect(again === 'on-change', reason).toBe(followed);
+      expect([reason, again === 'on-change']).toEqual([reason, followed]);
     }
   });
 });
