@@ -25,7 +25,7 @@ export function renderConfig({ config, files, listen }: ConfigOptions): string {
     ['listen_addresses', host],
     ['port', port],
     ['unix_socket_directories', ''],
-    ['max_connections', 200],
+    ['max_connections', 400],
     ['superuser_reserved_connections', 10],
     ['shared_buffers', '128MB'],
     ['dynamic_shared_memory_type', 'posix'],

@@ -72,10 +72,12 @@ describe('what is killed comes back by the full path', () => {
 
   test('a restarted leader is not granted while its recorded follower is down', async () => {
     await world.agent('m2').end('SIGTERM');
-    process.kill(await world.postmaster('m1'), 'SIGQUIT');
+    const ended = await world.postmaster('m1');
+    process.kill(ended, 'SIGQUIT');
+    await eventually('it has ended', async () => ((await isAlive(ended)) ? undefined : true));
     await world.until('the leader waits for the in-sync set', ({ heartbeats }) => {
       const beat = heartbeats.get('m1')?.value;
-      return beat?.state === 'opening' && beat.writable;
+      return beat?.state === 'opening' && beat.writable && beat.reason?.includes('in-sync set') === true;
     });
     const direct = await world.connect('m1', 'gateway');
     expect(REFUSALS).toContain(await decideOnce(direct, 1));
