@@ -9,12 +9,12 @@ import { Permits } from './permits.ts';
 export type Purpose = 'decide' | 'resolve' | 'read';
 
 /**
- * Connections to one leader, by purpose. Measured: more than this many batches at once adds queueing in Postgres and no
- * throughput; two gateways together stay well below Postgres's default of 100 connections.
+ * Connections to one leader, by purpose. More batches at once add queueing in Postgres; bench/decide
+ * shows what they bring.
  */
 export const CONNECTIONS_MAX: Readonly<Record<Purpose, number>> = { decide: 24, resolve: 3, read: 5 };
 const WAITING_MAX = 1_000;
-const BUSY_MAX_MS = 20_000;
+const BUSY_MAX_MS = 120_000;
 
 /**
  * How a connection comes back. `busy`: its reply is still out; it keeps its place in the pool until the reply comes or

@@ -1,5 +1,5 @@
 import { type ClientBase, escapeLiteral } from 'pg';
-import { ask, unknown } from './ask.ts';
+import { ask } from './ask.ts';
 import type {
   Command,
   DecideAnswer,
@@ -72,8 +72,8 @@ export interface ReadIssuerRequest {
 }
 
 /**
- * An issuer's exposure, and its open reservations when asked for, as the leader shows them once the recorded followers
- * have flushed them; `unknown` (`not_flushed`) when they don't within the deadline. Never throws.
+ * An issuer's exposure, and its open reservations when asked for, as the leader shows them. Its transaction waits for the
+ * same-region follower; `unknown` (`deadline`) when that takes too long. Never throws.
  */
 export async function readIssuer(
   client: ClientBase,
@@ -82,20 +82,14 @@ export async function readIssuer(
   options: AskOptions,
 ): Promise<ReadIssuerResult> {
   const { issuer, open } = request;
-  // Leave a fifth of the deadline for the way there and back.
-  const waitMs = Math.floor(options.deadlineMs * 0.8);
   const args = [
     escapeLiteral(issuer),
     String(open !== undefined),
     escapeLiteral(open?.after ?? ''),
     String(open?.limit ?? 0),
-    String(waitMs),
   ];
   const reply = await ask<IssuerAnswer>(client, call('read_issuer', scope, args), options.deadlineMs);
   if (reply.kind !== 'answered') return reply;
-  if (!reply.answer.flushed) {
-    return unknown('not_flushed', 'the recorded followers have not flushed it', { connectionUsable: true });
-  }
   return { kind: 'read', elapsedMs: reply.elapsedMs, ...reply.answer };
 }
 

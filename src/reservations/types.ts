@@ -121,8 +121,6 @@ export interface OpenReservation {
   readonly decided_at: string;
 }
 export interface IssuerAnswer extends AnswerFacts {
-  /** False: the recorded followers had not flushed what this shows within the wait; it must not be reported. */
-  readonly flushed: boolean;
   readonly found: boolean;
   readonly head_position: string;
   readonly leader: string;
@@ -145,9 +143,7 @@ export type UnknownWhy =
   /** A warning came with the reply: a wait for the follower may have been cancelled. */
   | 'warning'
   /** An error outside the fence's own SQLSTATEs. */
-  | 'server_error'
-  /** A read's rows were not flushed by the follower in time. */
-  | 'not_flushed';
+  | 'server_error';
 
 /** Provably no effect. `busy`: the shard's head row could not be locked in time. */
 export interface Refused {

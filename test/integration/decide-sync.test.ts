@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { decide, readIssuer, resolveToken } from '../../src/reservations/client.ts';
+import { decide, findToken, readIssuer, resolveToken } from '../../src/reservations/client.ts';
 import { adoptTerm, extendLease } from '../../src/reservations/lease-sql.ts';
 import { readHeads } from '../../src/reservations/state-sql.ts';
 import type { DecideResult } from '../../src/reservations/types.ts';
@@ -110,7 +110,7 @@ async function reportsNothingUntilFlushed(name: string, command: ReturnType<type
   expect(await resolveToken(b, SCOPE, asked, SHORT)).toMatchObject({ kind: 'unknown', why: 'deadline' });
   const open = { limit: 10, after: '' };
   const read = await readIssuer(c, SCOPE, { issuer: ISSUER, open }, { deadlineMs: 1_000 });
-  expect(read).toMatchObject({ kind: 'unknown', why: 'not_flushed', connectionUsable: true });
+  expect(read).toMatchObject({ kind: 'unknown', why: 'deadline' });
   resume();
   const late = await pair.leader.connect('gateway');
   expect(await resolveToken(late, SCOPE, asked, DEADLINE)).toMatchObject({
@@ -118,11 +118,23 @@ async function reportsNothingUntilFlushed(name: string, command: ReturnType<type
     status: 'confirmed',
   });
   expect(brief(await decided(late, SCOPE, command))[0]).toMatch(/^confirmed@\d+ replayed$/);
-  expect(await readIssuer(c, SCOPE, { issuer: ISSUER }, DEADLINE)).toMatchObject({
-    kind: 'read',
-    flushed: true,
-  });
+  expect(await readIssuer(late, SCOPE, { issuer: ISSUER }, DEADLINE)).toMatchObject({ kind: 'read' });
 }
+
+describe('a leader that has lost its follower', () => {
+  it('reports nothing from the past, though nothing was decided since', async () => {
+    const [reader, finder] = await Promise.all([1, 2].map(() => pair.leader.connect('gateway')));
+    if (reader === undefined || finder === undefined) throw new Error('no clients');
+    expect(await readIssuer(reader, SCOPE, { issuer: ISSUER }, DEADLINE)).toMatchObject({ kind: 'read' });
+    resume = await pair.pauseFollower();
+    const read = await readIssuer(reader, SCOPE, { issuer: ISSUER }, SHORT);
+    expect(read).toMatchObject({ kind: 'unknown', why: 'deadline' });
+    expect(await findToken(finder, SCOPE, 'nobody', SHORT)).toMatchObject({
+      kind: 'unknown',
+      why: 'deadline',
+    });
+  });
+});
 
 describe('a decision whose wait was cancelled', () => {
   it('is unknown, and neither replay, resolve nor read reports it before the follower has flushed it', async () => {

@@ -273,7 +273,6 @@ describe('what the leader reports', () => {
     const first = await page();
     expect(first).toMatchObject({
       found: true,
-      flushed: true,
       limit: '10000',
       reserved: '28',
       open_count: 4,

@@ -75,7 +75,7 @@ async function readFromLeader(
       connection.release(returnedAs(result));
       if (result.kind === 'read') return result;
       last = problemOf(result);
-      if (result.kind === 'unknown' && result.why === 'not_flushed') return last;
+      if (result.kind === 'unknown' && result.why === 'deadline') return last;
       if (result.kind === 'refused' && judge(result).again === 'no') return last;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -91,7 +91,7 @@ const problem = (code: ProblemError['code'], detail: string): ProblemError =>
 
 function problemOf(result: Exclude<ReadIssuerResult, IssuerRead>): ProblemError {
   if (result.kind === 'refused') return problem(judge(result).code, result.message);
-  return problem(result.why === 'not_flushed' ? 'not_yet_durable' : 'outcome_unknown', result.message);
+  return problem(result.why === 'deadline' ? 'not_yet_durable' : 'outcome_unknown', result.message);
 }
 
 const decimal = (cents: string | null): string => formatAmount(BigInt(cents ?? 0));

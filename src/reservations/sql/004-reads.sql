@@ -36,37 +36,16 @@ begin
     'hash', v_hash, 'outcome', v_outcome);
 end $$;
 
--- Waits until enough of the recorded followers have flushed up to the LSN, at most so long. False: they had not.
-create function capstan.flushed_by_followers(p_lsn pg_lsn, p_members text[], p_required integer, p_wait_ms integer)
-returns boolean
-language plpgsql volatile as $$
-declare
-  v_until timestamptz := pg_catalog.clock_timestamp() + p_wait_ms * interval '1 millisecond';
-  v_count integer;
-begin
-  loop
-    select count(distinct a.application_name) into v_count
-      from pg_catalog.pg_stat_get_wal_senders() w
-      cross join lateral pg_catalog.pg_stat_get_activity(w.pid) a
-      where w.flush_lsn >= p_lsn and a.application_name = any (p_members);
-    if v_count >= p_required then
-      return true;
-    elsif pg_catalog.clock_timestamp() >= v_until then
-      return false;
-    end if;
-    perform pg_catalog.pg_sleep(0.001);
-    perform pg_catalog.pg_stat_clear_snapshot();
-  end loop;
-end $$;
+-- Gives a reading transaction a commit that waits for the follower, as a decision's does, without the head's lock. Its record
+-- comes after every commit that the reader's snapshot shows, so those are flushed there too; and a leader that a failover has
+-- cut from its follower can't finish it, so it can't answer with what has since become old.
+create function capstan.wait_at_commit() returns void
+language sql volatile as $$ select pg_catalog.pg_logical_emit_message(true, 'capstan.read', '') $$;
 
--- An issuer's exposure and open reservations: the snapshot first, then the local flush LSN, then the followers.
---
--- The flush LSN is enough: whatever decided rows a snapshot shows were flushed here before they became visible (the fence
--- refuses synchronous_commit=off at commit). The insert LSN would also wait for records that nobody flushes at once,
--- such as the unlogged lease's own commits.
+-- An issuer's exposure and open reservations, reported once the follower has flushed what they show.
 create function capstan.read_issuer(
   p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer,
-  p_issuer text, p_open boolean, p_after text, p_limit integer, p_wait_ms integer
+  p_issuer text, p_open boolean, p_after text, p_limit integer
 ) returns json
 language plpgsql volatile security definer
 set search_path = capstan, pg_temp
@@ -76,7 +55,6 @@ as $$
 declare
   f record;
   v record;
-  v_flushed boolean;
   v_limit integer := least(greatest(coalesce(p_limit, 0), 0), 1000);
 begin
   if not capstan.is_alone() then
@@ -106,11 +84,10 @@ begin
   if v.head_position is null then
     raise exception 'shard % has no head here', p_shard using errcode = 'CP004';
   end if;
-  v_flushed := capstan.flushed_by_followers(pg_catalog.pg_current_wal_flush_lsn(), f.sync_members, f.sync_required,
-    least(greatest(p_wait_ms, 0), 60000));
+  perform capstan.wait_at_commit();
   return pg_catalog.json_build_object('shard', p_shard, 'generation', p_generation, 'term', p_term, 'epoch', p_epoch,
     'left_ms', f.left_ms, 'degraded', f.degraded, 'rpo_lag_ms', f.rpo_lag_ms, 'rpo_claim', f.rpo_claim,
-    'flushed', v_flushed, 'found', v.limit_cents is not null, 'head_position', v.head_position::text, 'leader', f.leader,
+    'found', v.limit_cents is not null, 'head_position', v.head_position::text, 'leader', f.leader,
     'limit', v.limit_cents::text, 'reserved', v.reserved_cents::text, 'open_count', v.open_count,
     'position', v.position::text, 'open', coalesce(v.rows, '[]'::json), 'more', coalesce(v.count > v_limit, false));
 end $$;

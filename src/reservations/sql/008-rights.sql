@@ -19,7 +19,7 @@ grant usage on schema capstan
 grant execute on function
   capstan.decide(text, integer, integer, integer, integer, jsonb),
   capstan.resolve(text, integer, integer, integer, integer, text, text),
-  capstan.read_issuer(text, integer, integer, integer, integer, text, boolean, text, integer, integer)
+  capstan.read_issuer(text, integer, integer, integer, integer, text, boolean, text, integer)
   to capstan_gateway, capstan_operator;
 
 grant execute on function capstan.guard(text, integer, integer, integer, integer) to capstan_app;

@@ -24,6 +24,7 @@ begin
   select * into f from capstan.fence(p_cluster, p_epoch, p_shard, p_generation, p_term, false);
   select pg_catalog.json_agg(pg_catalog.json_build_object('shard', t.shard_id, 'issuer', t.issuer_id)) into v_found
     from (select shard_id, issuer_id from capstan.reservation_token where reservation_token = p_token limit 11) t;
+  perform capstan.wait_at_commit();
   return pg_catalog.json_build_object('shard', p_shard, 'generation', p_generation, 'term', p_term, 'epoch', p_epoch,
     'left_ms', f.left_ms, 'degraded', f.degraded, 'rpo_lag_ms', f.rpo_lag_ms, 'rpo_claim', f.rpo_claim,
     'leader', f.leader, 'found', coalesce(v_found, '[]'::json));
