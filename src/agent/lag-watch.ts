@@ -6,7 +6,7 @@ import type { ClaimRecord } from '../domain/records.ts';
 import type { AgentContext } from './context.ts';
 import { followerName } from './follower-name.ts';
 import { LagRing } from './lag-ring.ts';
-import type { RpoRight } from './lease-keeper.ts';
+import type { RpoRight } from './lease-ports.ts';
 import type { LocalSession } from './local-session.ts';
 import { pause } from './pause.ts';
 import { readFlushedLsn, readWalsenders } from './replication-facts.ts';

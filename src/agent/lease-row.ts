@@ -1,6 +1,6 @@
 import { closeAdmission, extendLease, grantLease, type LeaseRight } from '../reservations/lease-sql.ts';
 import { followerName } from './follower-name.ts';
-import type { Duty, KeeperPorts, LeaseTimes } from './lease-keeper.ts';
+import type { Duty, KeeperPorts, LeaseTimes } from './lease-ports.ts';
 import type { LocalSession } from './local-session.ts';
 
 const OPEN = { state: 'open', reason: null } as const;

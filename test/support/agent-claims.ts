@@ -4,7 +4,7 @@ import { FenceState } from '../../src/domain/sqlstate.ts';
 import { sqlStateOf } from '../../src/postgres/connection.ts';
 import { CLUSTER, type TestEstate } from './agents.ts';
 
-export const SHARD = 0;
+const SHARD = 0;
 let tokens = 0;
 
 /** One decision over a connection that the test holds: the SQLSTATE of the refusal, or `decided`. */
@@ -28,7 +28,6 @@ export async function decideOnce(client: Client, term: number, epoch = 1): Promi
 }
 
 export const LAPSED = FenceState.leaseLapsed;
-export const CLOSED = FenceState.admissionClosed;
 
 /** What a fenced leader may answer: never `decided`. */
 export const REFUSALS: readonly string[] = [
