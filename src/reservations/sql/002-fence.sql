@@ -35,54 +35,15 @@ begin
     using errcode = 'CP010', hint = 'send it alone, outside BEGIN, with the simple query protocol';
 end $$;
 
--- Says a refusal with its SQLSTATE, and what is true instead.
+-- Names the refusal that `fence` found, in the order of the specification, and says what is true instead.
 create function capstan.refuse(
-  p_state text, p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer
+  p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer, p_deciding boolean
 ) returns void
 language plpgsql volatile as $$
 declare
   v record;
 begin
-  select cs.cluster, cs.epoch, cs.term, a.generation, a.state, l.epoch as leased_epoch, l.term as leased_term,
-      l.admission_reason
-    into v
-    from (select 1) one
-    left join capstan.cluster_state cs on true
-    left join capstan.lease l on true
-    left join capstan.shard_authority a on a.shard_id = p_shard;
-  raise exception using errcode = p_state, message = case p_state
-    when 'CP001' then format('term %s was named; this is term %s, leased under %s', p_term, v.term,
-      coalesce(v.leased_term::text, 'none'))
-    when 'CP002' then format('generation %s of shard %s was named; this is generation %s', p_generation, p_shard, v.generation)
-    when 'CP003' then format('shard %s is sealed', p_shard)
-    when 'CP004' then format('shard %s is not owned by cluster %s', p_shard, v.cluster)
-    when 'CP005' then format('the lease of term %s has lapsed', p_term)
-    when 'CP006' then format('admission is closed: %s', coalesce(v.admission_reason, 'no reason given'))
-    when 'CP007' then 'synchronous_commit or the follower set is weaker than the membership demands'
-    when 'CP008' then format('epoch %s was named; this is epoch %s, leased under %s', p_epoch, v.epoch,
-      coalesce(v.leased_epoch::text, 'none'))
-    when 'CP009' then format('this is cluster %s, not %s', v.cluster, p_cluster)
-    when 'CP012' then 'the remote replay has not been proved for too long'
-    else 'refused'
-  end;
-end $$;
-
--- Refuses, or returns the time left and what an answer has to say. `p_deciding`: false for reads, which a closed admission,
--- an RPO bound or a seal don't stop. `p_cluster` null: not asked (the commit check knows it from the rows).
---
--- One query, for speed: plpgsql sets up each expression anew in each transaction. VOLATILE, so that it reads what is
--- committed now, also when a trigger calls it at commit. The clocks are read after its snapshot was taken: a pause between
--- the two makes the check stricter, never looser.
-create function capstan.fence(
-  p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer, p_deciding boolean,
-  out checked_at timestamptz, out left_ms bigint, out leader text, out degraded boolean,
-  out rpo_lag_ms bigint, out rpo_claim text, out sync_members text[], out sync_required integer
-)
-language plpgsql volatile as $$
-declare
-  v_refusal text;
-begin
-  select
+  select cs.cluster, cs.epoch, cs.term, a.generation, l.epoch as leased_epoch, l.term as leased_term, l.admission_reason,
       case
         when cs.cluster is null then 'CP005'
         when p_cluster <> cs.cluster or l.cluster <> cs.cluster then 'CP009'
@@ -100,20 +61,67 @@ begin
         when c.now >= l.rpo_until and p_deciding then 'CP012'
         when pg_catalog.current_setting('synchronous_commit') not in ('on', 'remote_apply')
           or pg_catalog.current_setting('synchronous_standby_names') <> l.sync_names then 'CP007'
-      end,
-      c.now,
-      pg_catalog.floor(least(
-        pg_catalog.date_part('epoch', l.expires_at - c.now) * 1000,
-        l.expires_uptime_ms - c.boot,
-        case when p_deciding then pg_catalog.date_part('epoch', l.rpo_until - c.now) * 1000 end)),
-      l.leader, l.degraded, l.rpo_lag_ms, l.rpo_claim, l.sync_members, l.sync_required
-    into v_refusal, checked_at, left_ms, leader, degraded, rpo_lag_ms, rpo_claim, sync_members, sync_required
+        else 'CP005' -- What was refused a moment ago holds by now (a new grant): asked again, it will pass.
+      end as refusal
+    into v
     from (select capstan.wall_clock() as now, capstan.boot_clock_ms() as boot) c
     left join capstan.cluster_state cs on true
     left join capstan.lease l on true
     left join capstan.shard_authority a on a.shard_id = p_shard;
-  if v_refusal is not null then
-    perform capstan.refuse(v_refusal, p_cluster, p_epoch, p_shard, p_generation, p_term);
+  raise exception using errcode = v.refusal, message = case v.refusal
+    when 'CP001' then format('term %s was named; this is term %s, leased under %s', p_term, v.term,
+      coalesce(v.leased_term::text, 'none'))
+    when 'CP002' then format('generation %s of shard %s was named; this is generation %s', p_generation, p_shard, v.generation)
+    when 'CP003' then format('shard %s is sealed', p_shard)
+    when 'CP004' then format('shard %s is not owned by cluster %s', p_shard, v.cluster)
+    when 'CP005' then format('the lease of term %s has lapsed', p_term)
+    when 'CP006' then format('admission is closed: %s', coalesce(v.admission_reason, 'no reason given'))
+    when 'CP007' then 'synchronous_commit or the follower set is weaker than the membership demands'
+    when 'CP008' then format('epoch %s was named; this is epoch %s, leased under %s', p_epoch, v.epoch,
+      coalesce(v.leased_epoch::text, 'none'))
+    when 'CP009' then format('this is cluster %s, not %s', v.cluster, p_cluster)
+    when 'CP012' then 'the remote replay has not been proved for too long'
+  end;
+end $$;
+
+-- Refuses, or returns the time left and what an answer has to say. `p_deciding`: false for reads, which a closed admission,
+-- an RPO bound or a seal don't stop. `p_cluster` null: not asked (the commit check knows it from the rows).
+--
+-- One query that finds a row only if all holds, for speed: plpgsql and the executor set up each expression anew in each
+-- transaction. Whatever is null there refuses. VOLATILE, so that it reads what is committed now, also when a trigger calls
+-- it at commit. The clocks are read after its snapshot was taken: a pause between the two makes the check stricter, never
+-- looser.
+create function capstan.fence(
+  p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer, p_deciding boolean,
+  out checked_at timestamptz, out left_ms bigint, out leader text, out degraded boolean,
+  out rpo_lag_ms bigint, out rpo_claim text, out sync_members text[], out sync_required integer
+)
+language plpgsql volatile as $$
+begin
+  select c.now,
+      least(
+        pg_catalog.date_part('epoch', least(l.expires_at, case when p_deciding then l.rpo_until end) - c.now) * 1000,
+        l.expires_uptime_ms - c.boot) - 0.5,
+      l.leader, l.degraded, l.rpo_lag_ms, l.rpo_claim, l.sync_members, l.sync_required
+    into checked_at, left_ms, leader, degraded, rpo_lag_ms, rpo_claim, sync_members, sync_required
+    from (select capstan.wall_clock() as now, capstan.boot_clock_ms() as boot) c
+    cross join capstan.cluster_state cs
+    cross join capstan.lease l
+    cross join capstan.shard_authority a
+    where cs.one and l.one
+      and a.shard_id = p_shard and a.generation = p_generation and a.cluster = cs.cluster
+      and (a.state = 'serving' or (a.state = 'sealed' and not p_deciding))
+      and cs.term = p_term and cs.epoch = p_epoch and (cs.cluster = p_cluster or p_cluster is null)
+      and l.term = p_term and l.epoch = p_epoch and l.cluster = cs.cluster
+      and l.postmaster_started_at = pg_catalog.pg_postmaster_start_time()
+      and c.now >= l.granted_at and c.now < l.expires_at
+      and ((c.boot >= l.granted_uptime_ms and c.boot < l.expires_uptime_ms)
+        or (c.boot is null and l.expires_uptime_ms is null))
+      and ((l.admission = 'open' and (l.rpo_until is null or c.now < l.rpo_until)) or not p_deciding)
+      and pg_catalog.current_setting('synchronous_standby_names') = l.sync_names
+      and pg_catalog.current_setting('synchronous_commit') = any ('{on,remote_apply}');
+  if checked_at is null then
+    perform capstan.refuse(p_cluster, p_epoch, p_shard, p_generation, p_term, p_deciding);
   end if;
 end $$;
 
@@ -122,12 +130,15 @@ create function capstan.check_at_commit() returns trigger
 language plpgsql volatile security definer
 set search_path = capstan, pg_temp
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
+declare
+  f record;
 begin
   if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'must run under READ COMMITTED' using errcode = 'CP010';
   end if;
-  perform capstan.fence(null, new.epoch, new.shard_id, new.generation, new.term, true);
+  f := capstan.fence(null, new.epoch, new.shard_id, new.generation, new.term, true);
   if tg_table_name = 'guard_entry' then
     delete from capstan.guard_entry where entry_id = new.entry_id;
   end if;

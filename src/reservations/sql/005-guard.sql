@@ -7,7 +7,10 @@ set local role capstan_owner;
 create function capstan.guard(
   p_cluster text, p_epoch integer, p_shard integer, p_generation integer, p_term integer
 ) returns timestamptz
-language plpgsql volatile security definer set search_path = capstan, pg_temp as $$
+language plpgsql volatile security definer
+set search_path = capstan, pg_temp
+set jit = off
+as $$
 declare
   f record;
 begin
