@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, unreachableError } from '../domain/errors.ts';
@@ -23,6 +23,10 @@ export interface DaemonRecord extends ProcessIdentity {
 const LOG_TAIL_LINES = 12;
 const LOG_TAIL_BYTES = 8_192;
 const END_POLL_MS = 25;
+const STDERR = 2;
+const DESCRIPTOR_MAX = 1_023;
+/** fcntl(2); not among Node's constants. */
+const O_CLOEXEC = 0o2000000;
 
 /**
  * Starts a process in a session of its own, so that it outlives this one and no Ctrl-C reaches it, with its folder as
@@ -34,12 +38,13 @@ export async function startDaemon(paths: SandboxPaths, command: DaemonCommand): 
   await mkdir(cwd, { recursive: true, mode: 0o755 });
   await mkdir(paths.logs, { recursive: true });
   const log = await open(paths.log(name), 'a', 0o644);
+  const nothing = await open('/dev/null', 'r+');
   try {
     const child = spawn(program, args, {
       cwd,
       env: environment,
       detached: true,
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: [nothing.fd, log.fd, log.fd, ...(await inheritedDescriptors()).map(() => nothing.fd)],
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
@@ -64,8 +69,24 @@ export async function startDaemon(paths: SandboxPaths, command: DaemonCommand): 
       data: { program },
     });
   } finally {
-    await log.close();
+    await Promise.all([log.close(), nothing.close()]);
   }
+}
+
+/**
+ * A shell or a job runner may have left descriptors open in this process (a pipe, a lock). A daemon that kept them would
+ * keep their other ends waiting for as long as it lives: every one from 3 to the highest of them is to be covered.
+ */
+async function inheritedDescriptors(): Promise<number[]> {
+  if (process.platform !== 'linux') return [];
+  let highest = STDERR;
+  for (const name of await readdir('/proc/self/fd')) {
+    const facts = await readFile(`/proc/self/fdinfo/${name}`, 'utf8').catch(() => '');
+    const flags = /^flags:\s*([0-7]+)/m.exec(facts)?.[1];
+    const inherited = flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
+    if (inherited && Number(name) <= DESCRIPTOR_MAX) highest = Math.max(highest, Number(name));
+  }
+  return Array.from({ length: highest - STDERR }, (_, index) => index + STDERR + 1);
 }
 
 /** The record of a process's last start, whether it runs or not. */
