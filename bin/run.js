@@ -15,10 +15,10 @@ const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
   process.stdout.write(`capstan ${pjson.version}\n`);
 } else {
-  const entry = join(root, 'dist', 'cli', 'main.js');
-  if (existsSync(entry)) {
-    const { main } = await import(pathToFileURL(entry).href);
-    await finish(await main({ argv, root, pjson }));
+  const built = (file) => pathToFileURL(join(root, 'dist', 'cli', file)).href;
+  if (existsSync(join(root, 'dist', 'cli', 'main.js'))) {
+    const quick = argv[0] === 'map' ? await (await import(built('quick.js'))).quickCommand(argv) : undefined;
+    await finish(quick ?? (await (await import(built('main.js'))).main({ argv, root, pjson })));
   } else {
     process.stderr.write('capstan: not built yet; run npm run build in the project first\n');
     process.exitCode = 1;

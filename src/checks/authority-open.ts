@@ -8,7 +8,7 @@ export const authorityOpen: Check = {
   claim: 'exactly one member of each cluster is writable: the open leader',
   asks: 'every member’s Postgres',
   timeoutMs: 8_000,
-  run: (context) => perCluster(context, oneWriter),
+  run: (context) => perCluster(context, oneWriter, { closed: 'fail' }),
 };
 
 async function oneWriter({

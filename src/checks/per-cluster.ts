@@ -16,22 +16,30 @@ export interface ClusterUnderCheck {
 /** What a check finds of one thing; the cluster's name is added here. */
 export type ClusterFinding = Omit<Finding, 'subject' | 'cluster'> & { readonly subject?: string };
 
+type Judge = (about: ClusterUnderCheck) => Promise<ClusterFinding>;
+
+/** The clusters that are admitted or own shards, in name order. */
+export function clusterNames(estate: EstateSnapshot): readonly string[] {
+  const owners = [...estate.shards.values()].map(({ value }) => value.cluster);
+  return [...new Set([...estate.clusters.keys(), ...owners])].toSorted();
+}
+
 /**
- * Judges every cluster that owns shards or is admitted, all at once. One without an open authority is `fail` for every
- * check of clusters: there is no leader to ask. One that can't be asked is `unknown`, and doesn't spoil the others.
+ * Judges every cluster that owns shards or is admitted, all at once. One without an open authority has no leader to ask:
+ * `unknown`, and `fail` for the one check whose promise that is. One that can't be asked doesn't spoil the others.
  */
 export async function perCluster(
   context: CheckContext,
-  judge: (about: ClusterUnderCheck) => Promise<ClusterFinding | readonly ClusterFinding[]>,
+  judge: Judge,
+  { closed = 'unknown' }: { readonly closed?: 'fail' | 'unknown' } = {},
 ): Promise<readonly Finding[]> {
   const { estate } = await context.snapshot();
-  const owners = [...estate.shards.values()].map(({ value }) => value.cluster);
-  const names = [...new Set([...estate.clusters.keys(), ...owners])].toSorted();
+  const names = clusterNames(estate);
   if (names.length === 0)
     return [{ status: 'fail', subject: 'estate', message: 'the estate has no cluster' }];
   const found = await Promise.all(
     names.map(async (cluster) => {
-      const findings = await judgeOne({ context, estate, cluster, judge });
+      const findings = await judgeOne({ context, estate, cluster, judge, closed });
       return findings.map((finding) => ({ subject: cluster, cluster, ...finding }));
     }),
   );
@@ -42,15 +50,16 @@ async function judgeOne(options: {
   readonly context: CheckContext;
   readonly estate: EstateSnapshot;
   readonly cluster: string;
-  readonly judge: (about: ClusterUnderCheck) => Promise<ClusterFinding | readonly ClusterFinding[]>;
+  readonly judge: Judge;
+  readonly closed: 'fail' | 'unknown';
 }): Promise<readonly ClusterFinding[]> {
-  const { context, estate, cluster, judge } = options;
+  const { context, estate, cluster, judge, closed } = options;
   const view = estate.clusters.get(cluster);
   const authority = view?.authority?.value;
   if (view === undefined || authority === undefined) {
     return [
       {
-        status: 'fail',
+        status: closed,
         message: 'it owns shards and was never created',
         next: `capstan cluster create ${cluster}`,
       },
@@ -60,7 +69,7 @@ async function judgeOne(options: {
     const operation = view.activeOperation?.value;
     return [
       {
-        status: 'fail',
+        status: closed,
         message: `its authority is ${authority.phase} under term ${authority.term}: nobody may decide`,
         next:
           operation === undefined
@@ -70,8 +79,7 @@ async function judgeOne(options: {
     ];
   }
   try {
-    const findings = await judge({ context, estate, cluster, view, authority, leader: authority.leader });
-    return Array.isArray(findings) ? (findings as readonly ClusterFinding[]) : [findings as ClusterFinding];
+    return [await judge({ context, estate, cluster, view, authority, leader: authority.leader })];
   } catch (error) {
     return [{ status: 'unknown', message: `${authority.leader} could not be asked: ${messageOf(error)}` }];
   }

@@ -9,7 +9,7 @@ export async function daemonLogger(options: {
   return pino(
     {
       name: options.name,
-      level: options.debug ? 'debug' : 'info',
+      level: options.debug ? 'debug' : (process.env['CAPSTAN_LOG_LEVEL'] ?? 'info'),
       timestamp: stdTimeFunctions.isoTime,
       redact: {
         paths: ['password', '*.password', 'authorization', '*.authorization', '*.headers.authorization'],

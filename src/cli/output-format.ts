@@ -1,7 +1,7 @@
 export const OUTPUT_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
-const isFormat = (text: string | undefined): text is OutputFormat =>
+export const isOutputFormat = (text: string | undefined): text is OutputFormat =>
   OUTPUT_FORMATS.some((format) => format === text);
 
 /** Whether a program reads the output: it gets one document and nothing else. */
@@ -19,7 +19,7 @@ export function formatOf(argv: readonly string[]): OutputFormat {
     if (arg === '--json') return 'json';
     const value =
       arg === '-o' || arg === '--output' ? argv[index + 1] : /^(?:--output=|-o=?)(.*)$/.exec(arg)?.[1];
-    if (isFormat(value)) format = value;
+    if (isOutputFormat(value)) format = value;
   }
   return format;
 }
