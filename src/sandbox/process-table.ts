@@ -83,25 +83,6 @@ export async function commandLineOf(pid: number): Promise<string> {
   }
 }
 
-/** These processes and all their descendants. */
-export function withDescendants(
-  table: readonly ProcessEntry[],
-  roots: readonly ProcessIdentity[],
-): ProcessEntry[] {
-  const wanted = new Set<number>();
-  const start = table.filter((entry) =>
-    roots.some(({ pid, startedAt }) => entry.pid === pid && entry.startedAt === startedAt),
-  );
-  const queue = [...start];
-  for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-    if (wanted.has(entry.pid)) continue;
-    wanted.add(entry.pid);
-    const { pid } = entry;
-    queue.push(...table.filter(({ parent }) => parent === pid));
-  }
-  return table.filter(({ pid }) => wanted.has(pid));
-}
-
 async function workingFolders(entries: readonly ProcessEntry[]): Promise<Map<number, string>> {
   if (process.platform !== 'linux') return workingFoldersWithLsof();
   const folders = new Map<number, string>();

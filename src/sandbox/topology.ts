@@ -79,6 +79,3 @@ export const GATEWAY_NODES: readonly GatewayNode[] = SERVING_REGIONS.map((region
 
 /** All processes, in the order in which they start. */
 export const NODES: readonly Node[] = [LINK_NODE, ...ETCD_NODES, ...MEMBER_NODES, ...GATEWAY_NODES];
-
-/** The etcd member of a region. */
-export const etcdNameOf = (region: Region): string => `etcd-${region}`;

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadContract } from '../config/contract.ts';
@@ -246,6 +245,3 @@ function awaitGateways(waiting: Waiting, state: SandboxState): Promise<void> {
     },
   });
 }
-
-/** Whether a sandbox of this name was ever made. */
-export const sandboxExists = (name: string): boolean => existsSync(new SandboxPaths(name).state);

@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
@@ -12,6 +14,7 @@ import {
   startSandbox,
   testStateDir,
   type TestSandbox,
+  withSandbox,
 } from '../support/sandbox.ts';
 
 const READY = { timeout: 45_000, interval: 250 };
@@ -153,4 +156,27 @@ test('down cleans up after a starter that was killed in the middle', async () =>
   expect((await capstan(['sandbox', 'down', '--name', name])).status).toBe(0);
   expect(await processesUnder(paths.folder)).toEqual([]);
   expect(existsSync(paths.folder)).toBe(false);
+});
+
+test("a user's own issuers replace the shipped ones, and regions can be far apart", async () => {
+  const issuers = join(testStateDir(), 'issuers.csv');
+  await writeFile(issuers, 'issuer_id,limit\nHARBOR-1,1234.50\n');
+  const limits = await withSandbox(
+    async ({ environment, capstan: ask }) => {
+      const client = new Client({ connectionString: environment.postgres['c1-new-york-1']?.['reader'] });
+      const other = new Client({ connectionString: environment.postgres['c2-madrid-1']?.['reader'] });
+      await Promise.all([client.connect(), other.connect()]);
+      const rows = await Promise.all(
+        [client, other].map((one) =>
+          one.query('select issuer_id, limit_cents::text from capstan.issuer_exposure'),
+        ),
+      );
+      await Promise.all([client.end(), other.end()]);
+      const { result } = await ask<{ links: { delayMs: number }[] }>(['sandbox', 'link', 'show']);
+      expect(new Set(result.data.links.map(({ delayMs }) => delayMs))).toEqual(new Set([5]));
+      return rows.flatMap((one) => one.rows as unknown[]);
+    },
+    ['--issuers', issuers, '--wan', '5ms'],
+  );
+  expect(limits).toEqual([{ issuer_id: 'HARBOR-1', limit_cents: '123450' }]);
 });

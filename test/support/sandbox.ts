@@ -88,7 +88,7 @@ export interface TestSandbox {
   readonly name: string;
   readonly environment: SandboxEnvironment;
   /** The command line with this sandbox as its estate. */
-  capstan<T = Record<string, unknown>>(args: readonly string[]): Promise<CapstanRun<T>>;
+  readonly capstan: <T = Record<string, unknown>>(args: readonly string[]) => Promise<CapstanRun<T>>;
   down(): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import type { Links } from './links.ts';
 const BODY_BYTES_MAX = 65_536;
 
 const pair = z.strictObject({ from: z.string(), to: z.string() });
+/** `POST /links` with a bearer token; `GET /links` only reports. */
 const request = z.discriminatedUnion('action', [
   z.strictObject({
     action: z.literal('change'),
@@ -22,9 +23,6 @@ const request = z.discriminatedUnion('action', [
   }),
   z.strictObject({ action: z.literal('heal'), pairs: z.array(pair) }),
 ]);
-
-/** What the control port is asked to do: `POST /links` with a bearer token; `GET /links` only reports. */
-export type LinkRequest = z.infer<typeof request>;
 
 export interface LinkControlOptions {
   readonly links: Links;
