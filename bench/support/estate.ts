@@ -33,7 +33,7 @@ export async function openBenchEstate(): Promise<BenchEstate> {
   const { data } = JSON.parse(stdout) as { data: SandboxEnvironment };
   const gatewayUrl = data.gateways.find(({ region }) => region === 'new-york')?.url;
   const leaderUrl = data.postgres['c1-new-york-1']?.['superuser'];
-  const deskKey = data.keys['new-york-desk'];
+  const deskKey = data.keys['desk-new-york'];
   const operatorKey = data.keys['operator'];
   if (
     gatewayUrl === undefined ||

@@ -61,8 +61,21 @@ const took = ({ startedAt, finishedAt }: OperationDetail['steps'][number]) =>
   finishedAt === null ? 'under way' : formatDurationMs(Date.parse(finishedAt) - Date.parse(startedAt));
 
 const resultLine = (result: Readonly<Record<string, unknown>> | null) =>
-  result === null
-    ? null
-    : Object.entries(result)
-        .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-        .join(' ');
+  result === null ? null : inWords(result, DEPTH_MAX);
+
+/** Beyond this a table is no place to read it; `-o json` has everything. */
+const ENTRIES_MAX = 8;
+const DEPTH_MAX = 2;
+
+/** A step's result for people: few words, no JSON; what is too large for a line is counted. */
+function inWords(value: unknown, depth: number): string {
+  if (value === null || value === undefined) return '-';
+  if (typeof value !== 'object') return String(value);
+  if (Array.isArray(value)) {
+    return value.length === 0 ? 'none' : value.map((item) => inWords(item, depth - 1)).join(', ');
+  }
+  const entries = Object.entries(value);
+  if (entries.length > ENTRIES_MAX || depth <= 0) return `(${entries.length} entries)`;
+  const words = entries.map(([key, item]) => `${key} ${inWords(item, depth - 1)}`).join(' · ');
+  return depth === DEPTH_MAX ? words : `(${words})`;
+}
