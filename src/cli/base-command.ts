@@ -98,7 +98,7 @@ export abstract class CapstanCommand<T extends typeof Command> extends Command {
         ),
         strict: type.strict,
       });
-      this.flags = flags as unknown as FlagsOf<T>;
+      this.flags = withFalse(flags, { ...type.baseFlags, ...type.flags }) as unknown as FlagsOf<T>;
       this.args = args as ArgsOf<T>;
     } catch (error) {
       throw parserFailure(error, this.id ?? '');
@@ -121,4 +121,15 @@ export abstract class CapstanCommand<T extends typeof Command> extends Command {
       once: () => this.execute(),
     });
   }
+}
+
+/** The parser types a boolean flag as a boolean and leaves it out when it isn't given. */
+function withFalse(
+  flags: Readonly<Record<string, unknown>>,
+  definitions: Readonly<Record<string, { readonly type: string }>>,
+): Record<string, unknown> {
+  const absent = Object.entries(definitions)
+    .filter(([name, { type }]) => type === 'boolean' && flags[name] === undefined)
+    .map(([name]): [string, boolean] => [name, false]);
+  return { ...flags, ...Object.fromEntries(absent) };
 }
