@@ -70,9 +70,10 @@ const DEPTH_MAX = 2;
 /** A step's result for people: few words, no JSON; what is too large for a line is counted. */
 function inWords(value: unknown, depth: number): string {
   if (value === null || value === undefined) return '-';
-  if (typeof value !== 'object') return String(value);
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) {
-    return value.length === 0 ? 'none' : value.map((item) => inWords(item, depth - 1)).join(', ');
+    return value.length === 0 ? 'none' : value.map((item) => inWords(item, depth)).join(', ');
   }
   const entries = Object.entries(value);
   if (entries.length > ENTRIES_MAX || depth <= 0) return `(${entries.length} entries)`;
