@@ -1,5 +1,4 @@
 import { refusedError, usageError } from '../domain/errors.ts';
-import { interruptedError } from './failure.ts';
 import { interruption } from './interruption.ts';
 
 interface Asking {
@@ -53,12 +52,12 @@ async function ask<T>(
   } catch (error) {
     if (!(error instanceof Error) || !/^(Exit|AbortPrompt)/.test(error.name)) throw error;
     interruption().interrupt();
-    throw interruptedError(error);
+    throw refusedError('interrupted at the question; nothing changed', { code: 'interrupted', cause: error });
   }
 }
 
 const confirmationRequired = (action: string, flag: string) =>
-  usageError(`to ${action} needs ${flag}: there is no terminal to ask on`, {
+  usageError(`to ${action} needs ${flag}: nobody can be asked here (no terminal, CI, --json or --no-input)`, {
     code: 'confirmation_required',
     next: `run it again with ${flag}`,
     data: { flag },

@@ -18,5 +18,3 @@ export const auditLog = z.strictObject({
     }),
   ),
 });
-
-export type AuditLogData = z.infer<typeof auditLog>;

@@ -32,7 +32,7 @@ test('the commands, their arguments, flags and errors are the published ones', a
   const surface = all().map((command) => ({
     command: command.id.replaceAll(':', ' '),
     kind: command['kind'],
-    hidden: command.hidden,
+    ...(command.hidden ? { hidden: true } : {}),
     arguments: Object.values(command.args).map(
       ({ name, required }) => `${name}${required === true ? '' : '?'}`,
     ),
