@@ -64,7 +64,7 @@ const resultLine = (result: Readonly<Record<string, unknown>> | null) =>
   result === null ? null : inWords(result, DEPTH_MAX);
 
 /** Beyond this a table is no place to read it; `-o json` has everything. */
-const ENTRIES_MAX = 8;
+const ENTRIES_MAX = 12;
 const DEPTH_MAX = 2;
 
 /** A step's result for people: few words, no JSON; what is too large for a line is counted. */
