@@ -7,6 +7,9 @@ import { type Figures, percentile } from './stats.ts';
 
 const run = promisify(execFile);
 
+/** Fewer say nothing. */
+const TRANSACTIONS_MIN = 100;
+
 export interface PgbenchOptions {
   readonly binary: string;
   readonly databaseUrl: string;
@@ -33,11 +36,14 @@ export async function pgbench(options: PgbenchOptions): Promise<Figures> {
     const logs = await Promise.all(
       (await readdir(folder)).map((file) => readFile(join(folder, file), 'utf8')),
     );
-    const latencies = logs
-      .flatMap((log) => log.trim().split('\n'))
-      .map((line) => Number(line.split(' ')[2]) / 1_000);
+    const rows = logs.flatMap((log) => log.trim().split('\n')).map((line) => line.split(' ').map(Number));
+    if (rows.length < TRANSACTIONS_MIN) throw new Error(`pgbench finished only ${rows.length} transactions`);
+    // Counted from the first end to the last: opening many connections takes a good part of a short phase.
+    const endsAt = rows.map((row) => (row[4] ?? 0) + (row[5] ?? 0) / 1e6);
+    const latencies = rows.map((row) => (row[2] ?? 0) / 1_000);
     return {
-      perSecond: latencies.length / seconds,
+      perSecond:
+        rows.length / (endsAt.reduce((a, b) => Math.max(a, b)) - endsAt.reduce((a, b) => Math.min(a, b))),
       p50Ms: percentile(latencies, 0.5),
       p99Ms: percentile(latencies, 0.99),
     };
