@@ -73,7 +73,10 @@ export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck
     return {
       kind: ReadinessCheck.kind,
       data: readinessData(report),
-      names: report.results.map((result) => `${result.status}/${result.check}/${result.subject}`),
+      // A name is one word: a subject such as `gateway new-york` must not fall apart in a shell.
+      names: report.results.map((result) =>
+        `${result.status}/${result.check}/${result.subject}`.replaceAll(' ', '/'),
+      ),
       view: () => readinessSections(report),
       ...(error === undefined ? {} : { error }),
     };
