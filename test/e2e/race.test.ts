@@ -13,7 +13,7 @@ const CALLERS = 32;
 const ROUNDS = sized({ full: 10, quick: 1 });
 const RACE_MS = sized({ full: 8_000, quick: 3_000 });
 const PAUSE_MS = sized({ full: 8_000, quick: 4_000 });
-const TIMEOUT_MS = sized({ full: 600_000, quick: 120_000 });
+const TIMEOUT_MS = sized({ full: 1_500_000, quick: 120_000 });
 
 let sandbox: TestSandbox;
 let desks: Desks;
