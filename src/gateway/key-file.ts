@@ -57,7 +57,7 @@ async function readRing(path: string): Promise<KeyRing> {
     throw usageError(`keys file ${path} can't be read: ${messageOf(error)}`, {
       code: 'keys_unreadable',
       cause: error,
-      next: 'write it with `capstan key create`, or point gateways.<name>.keysFile at it',
+      next: 'write it with `capstan gateway key DESK`, or point gateways.<name>.keysFile at it',
     });
   }
   return parseKeys(text, path);

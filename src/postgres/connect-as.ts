@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { addressFrom, type EstateConfig, type PostgresRole } from '../config/estate-config.ts';
 import { readSecret } from '../config/secrets.ts';
 import { usageError } from '../domain/errors.ts';
-import { connect, createPool, type ConnectOptions } from './connection.ts';
+import { connect, type ConnectOptions } from './connection.ts';
 
 export interface ConnectAsOptions {
   readonly config: EstateConfig;
@@ -27,18 +27,6 @@ export const roleName = (role: PostgresRole): string =>
 /** Opens one connection to a member under a role. Throws what `connect` and `readSecret` throw, and `member_unknown` (exit 2). */
 export async function connectAs(options: ConnectAsOptions): Promise<pg.Client> {
   return connect(await connectOptionsAs(options));
-}
-
-/** A pool to a member under a role. */
-export async function createPoolAs(
-  options: Omit<ConnectAsOptions, 'replication'> & { connectionsMax: number; idleTimeoutMs?: number },
-): Promise<pg.Pool> {
-  const { connectionsMax, idleTimeoutMs } = options;
-  return createPool({
-    ...(await connectOptionsAs(options)),
-    connectionsMax,
-    ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
-  });
 }
 
 /** What `connect` needs to reach a member under a role: its address from the region, and the role's password. */

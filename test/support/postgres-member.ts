@@ -23,7 +23,7 @@ import {
 
 export const FOLLOWER_NAME = 'c1-follower';
 
-export interface ConnectTestOptions {
+interface ConnectTestOptions {
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
   readonly database?: string;

@@ -9,12 +9,7 @@ import type { Scope } from '../../src/reservations/types.ts';
 import { FOLLOWER_NAME, Member, type StartOptions, type TestPostgres, waitUntil } from './postgres-member.ts';
 
 export { freePort } from './postgres-template.ts';
-export {
-  type ConnectTestOptions,
-  type StartOptions,
-  type TestPostgres,
-  waitUntil,
-} from './postgres-member.ts';
+export { type StartOptions, type TestPostgres, waitUntil } from './postgres-member.ts';
 
 const LEADER_NAME = 'c1-leader';
 const SYNC_NAMES = `ANY 1 ("${FOLLOWER_NAME}")`;
