@@ -35,11 +35,20 @@ export const releaseRequest = z
   .strictObject({ issuer_id: clientId, reservation_token: clientId.optional() })
   .meta({ id: 'ReleaseRequest' });
 
+const PLAIN_TEXT_RULE = 'must be plain text: no control characters and no halves of surrogate pairs';
+
 export const limitRequest = z
   .strictObject({
     limit: amountInput,
     reservation_token: clientId.optional(),
-    reason: z.string().trim().min(1).max(500).optional(),
+    // Postgres takes neither a NUL nor half a surrogate pair, and the whole batch would fail with it.
+    reason: z
+      .string()
+      .trim()
+      .min(1)
+      .max(500)
+      .regex(/^[^\p{Cc}\p{Cs}]*$/u, PLAIN_TEXT_RULE)
+      .optional(),
   })
   .meta({ id: 'LimitRequest', description: 'With a reason, the change is logged as a correction.' });
 

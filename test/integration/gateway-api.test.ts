@@ -55,6 +55,8 @@ describe('bad input is refused before the database, by its field', () => {
     [{ reservation_token: 't' }, 'limit'],
     [{ limit: 1 }, 'reservation_token'],
     [{ limit: 1, reservation_token: 't', reason: '' }, 'reason'],
+    [{ limit: 1, reservation_token: 't', reason: 'a\u0000b' }, 'reason'],
+    [{ limit: 1, reservation_token: 't', reason: 'a\ud800b' }, 'reason'],
     [{ limit: 1, reservation_token: 't', notional: 1 }, 'notional'],
   ])('a limit of %j names %s', async (body, field) => {
     const reply = await gateway.call('PUT', '/issuers/X/limit', { body, key: estate.operatorKey });
