@@ -8,8 +8,8 @@ export interface BatcherOptions<C, A> {
   readonly deadlineMs: number;
   /** The right to have one more batch under way towards the shard's cluster. */
   readonly permit: (shard: number) => Permit | Promise<Permit>;
-  /** Sends a batch. Never rejects; settles each ticket now or leaves it to its deadline. */
-  readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult<A>>;
+  /** Sends a batch and marks what it sends. Never rejects; settles each ticket now or leaves it to its deadline. */
+  readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult>;
   readonly onFull: (shard: number) => A;
   readonly onStopping: (shard: number) => A;
   readonly onDeadline: (shard: number, command: C, progress: Progress) => A;

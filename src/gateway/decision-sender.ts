@@ -36,17 +36,17 @@ export class DecisionSender {
   }
 
   /** Never rejects. */
-  readonly send = async (shard: number, batch: Batch): Promise<SendResult<Answer>> => {
+  readonly send = async (shard: number, batch: Batch): Promise<SendResult> => {
     try {
       return await this.#send(shard, batch);
     } catch (error) {
       this.#options.logger.error({ shard, reason: messageOf(error) }, 'a batch failed in the gateway itself');
-      for (const ticket of batch) this.#options.resolve(shard, ticket);
+      this.#resolveSent(shard, batch);
       return { kind: 'done' };
     }
   };
 
-  async #send(shard: number, batch: Batch): Promise<SendResult<Answer>> {
+  async #send(shard: number, batch: Batch): Promise<SendResult> {
     const { routes, connections } = this.#options;
     const route = routes.routeOf(shard);
     if (route === undefined) return refuse(batch, 'estate_unknown', `shard ${shard} is not in the map yet`);
@@ -56,13 +56,20 @@ export class DecisionSender {
       connection = await connections.take(route.scope.cluster, route.leader, 'decide');
     } catch (error) {
       const detail = `${route.leader} can't be reached: ${messageOf(error)}`;
-      return this.#again(route, refusedAnswer('leader_unreachable', detail));
+      return this.#again(route, batch, refusedAnswer('leader_unreachable', detail));
     }
-    return this.#decide(route, connection, batch);
+    // Getting a connection takes time: who was answered meanwhile was told that nothing was sent.
+    const waiting = batch.filter((ticket) => !ticket.settled);
+    if (waiting.length === 0) {
+      connection.release('usable');
+      return { kind: 'done' };
+    }
+    for (const ticket of waiting) ticket.markSent();
+    return this.#decide(route, connection, waiting);
   }
 
-  async #decide(route: ShardRoute, connection: LeaderConnection, batch: Batch): Promise<SendResult<Answer>> {
-    const { metrics, resolve, decisionMs } = this.#options;
+  async #decide(route: ShardRoute, connection: LeaderConnection, batch: Batch): Promise<SendResult> {
+    const { metrics, decisionMs } = this.#options;
     const { shard } = route.scope;
     const result = await decide(
       connection.client,
@@ -80,28 +87,50 @@ export class DecisionSender {
         return { kind: 'done' };
       case 'unknown':
         this.#options.logger.warn({ shard, why: result.why, reason: result.message }, 'a batch is unknown');
-        for (const ticket of batch) if (!ticket.settled) resolve(shard, ticket);
+        this.#resolveSent(shard, batch);
         return { kind: 'done' };
       case 'refused': {
+        if (result.reason === 'badCommand' && batch.length > 1) return this.#oneByOne(shard, batch);
         const { code, again } = judge(result);
         if (again === 'no') return refuse(batch, code, result.message);
         const answer = refusedAnswer(code, result.message);
-        return again === 'at-once'
-          ? { kind: 'again', when: Promise.resolve(), answer }
-          : this.#again(route, answer);
+        if (again === 'on-change') return this.#again(route, batch, answer);
+        for (const ticket of batch) ticket.markUnsent(answer);
+        return { kind: 'again', when: Promise.resolve() };
       }
       default:
         return assertNever(result);
     }
   }
 
-  #again(route: ShardRoute, answer: Answer): SendResult<Answer> {
-    const when = this.#options.routes.changed(route.scope.shard, route, TRY_AGAIN_AFTER_MS);
-    return { kind: 'again', when, answer };
+  /** After a refusal for one command of several, so that it fails alone. */
+  async #oneByOne(shard: number, batch: Batch): Promise<SendResult> {
+    for (const ticket of batch) ticket.markUnsent();
+    for (const ticket of batch) {
+      if (ticket.settled) continue;
+      const result = await this.#send(shard, [ticket]);
+      if (result.kind === 'again') return result;
+    }
+    return { kind: 'done' };
+  }
+
+  /** `answer`: what callers are told whose deadline passes before it is sent again. */
+  #again(route: ShardRoute, batch: Batch, answer: Answer): SendResult {
+    for (const ticket of batch) ticket.markUnsent(answer);
+    return {
+      kind: 'again',
+      when: this.#options.routes.changed(route.scope.shard, route, TRY_AGAIN_AFTER_MS),
+    };
+  }
+
+  #resolveSent(shard: number, batch: Batch): void {
+    for (const ticket of batch) {
+      if (!ticket.settled && ticket.progress === 'sent') this.#options.resolve(shard, ticket);
+    }
   }
 }
 
-function refuse(batch: Batch, ...[code, detail]: Parameters<typeof refusedAnswer>): SendResult<Answer> {
+function refuse(batch: Batch, ...[code, detail]: Parameters<typeof refusedAnswer>): SendResult {
   const answer = refusedAnswer(code, detail);
   for (const ticket of batch) ticket.settle(answer);
   return { kind: 'done' };

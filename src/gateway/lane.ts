@@ -6,13 +6,14 @@ export interface LaneOptions<C, A> {
   readonly shard: number;
   readonly batchCommandsMax: number;
   readonly permit: (shard: number) => Permit | Promise<Permit>;
-  readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult<A>>;
+  readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult>;
 }
 
 /**
  * One shard's queue. Idle, or running: take a permit, form a batch of what waits by then, send it, and again until
  * nothing waits. A batch that had no effect returns to the front of the queue and holds the lane until it may be
- * sent again, so order is kept. Commands that were answered meanwhile (at their deadline) are never sent.
+ * sent again, so order is kept. Commands that were answered meanwhile (at their deadline) are never sent: the lane leaves
+ * them out of a batch, and the sender marks a batch as sent, without those, only when it has what it takes to send it.
  */
 export class Lane<C, A> {
   readonly #options: LaneOptions<C, A>;
@@ -45,12 +46,12 @@ export class Lane<C, A> {
       while (this.#queue.length > 0) {
         const granted = permit(shard);
         const held = granted instanceof Promise ? await granted : granted;
-        let result: SendResult<A> | undefined;
+        let result: SendResult | undefined;
         try {
           const batch = this.#take();
           if (batch.length > 0) {
             result = await send(shard, batch);
-            if (result.kind === 'again') this.#putBack(batch, result.answer);
+            if (result.kind === 'again') this.#putBack(batch);
           }
         } finally {
           held.release();
@@ -71,16 +72,14 @@ export class Lane<C, A> {
       if (batch.length === this.#options.batchCommandsMax) break;
       taken += 1;
       if (ticket.settled) continue;
-      ticket.markSent();
       batch.push(ticket);
     }
     this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
     return batch;
   }
 
-  #putBack(batch: readonly Ticket<C, A>[], because: A): void {
-    const unanswered = batch.filter((ticket) => !ticket.settled);
-    for (const ticket of unanswered) ticket.markUnsent(because);
-    this.#queue = [...unanswered, ...this.#queue];
+  #putBack(batch: readonly Ticket<C, A>[]): void {
+    const unsent = batch.filter((ticket) => !ticket.settled && ticket.progress === 'waiting');
+    this.#queue = [...unsent, ...this.#queue];
   }
 }

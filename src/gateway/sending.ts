@@ -1,8 +1,8 @@
-/** What became of a batch: settled by the sender (now or later), or provably without effect and to be sent again. */
-export type SendResult<A> =
-  | { readonly kind: 'done' }
-  /** `answer`: what callers are told whose deadline passes before it is sent again. */
-  | { readonly kind: 'again'; readonly when: Promise<void>; readonly answer: A };
+/**
+ * What became of a batch. `again`: those of its commands that the sender left unsent, or marked so because they provably
+ * had no effect, are to be sent again. All others it has settled, or settles later.
+ */
+export type SendResult = { readonly kind: 'done' } | { readonly kind: 'again'; readonly when: Promise<void> };
 
 export interface Permit {
   release(): void;

@@ -45,8 +45,8 @@ export class Ticket<C, A> {
     this.#heldBackBy = undefined;
   }
 
-  /** For a command that was sent and provably had no effect: it waits as if never sent, and `because` is its answer. */
-  markUnsent(because: A): void {
+  /** For a command that was not sent, or provably had no effect: it waits, and `because` is its answer at the deadline. */
+  markUnsent(because?: A): void {
     this.#progress = 'waiting';
     this.#heldBackBy = because;
   }
