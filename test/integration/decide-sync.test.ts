@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decide, findToken, readIssuer, resolveToken } from '../../src/reservations/client.ts';
 import { adoptTerm, extendLease } from '../../src/reservations/lease-sql.ts';
-import { readHeads } from '../../src/reservations/state-sql.ts';
+import { readHeads, readLineage } from '../../src/reservations/state-sql.ts';
 import type { DecideResult } from '../../src/reservations/types.ts';
 import {
   grantTestLease,
@@ -183,18 +183,47 @@ describe('Postgres as it was seen', () => {
   });
 });
 
+// From here on the term is 2.
+const NEXT = { ...SCOPE, term: 2 };
+
+describe('a new term', () => {
+  it('waits for a decision that waits for its follower: the lineage begins after it', async () => {
+    const { command, pending } = await waitingDecision();
+    const adoption = {
+      ...NEXT,
+      reason: 'aborted',
+      shards: TEST_SHARDS.map((shard) => ({ shard, generation: 1, state: 'serving' as const })),
+    };
+    const agent = await pair.leader.connect('agent', { lockTimeoutMs: 150 });
+    await expect(adoptTerm(agent, adoption)).rejects.toMatchObject({ code: '55P03' });
+    resume();
+    const result = await pending;
+    if (result.kind !== 'decided') throw new Error(`not decided: ${result.kind}`);
+    const [outcome] = brief(result);
+    expect(outcome).toMatch(/^confirmed@\d+$/);
+    await adoptTerm(agent, adoption);
+    const first = BigInt((await readLineage(agent, 184)).at(-1)?.firstPosition ?? 0);
+    expect(outcome).toBe(`confirmed@${first - 1n}`);
+    const sync = { syncNames: pair.syncNames, syncRequired: 1, syncMembers: pair.syncMembers };
+    await grantTestLease(pair.leader, { ...sync, term: 2 });
+    const gateway = await pair.leader.connect('gateway');
+    expect(brief(await decided(gateway, NEXT, command))).toEqual([`confirmed@${first - 1n} replayed`]);
+    expect(brief(await decided(gateway, NEXT, freshReserve()))).toEqual([`confirmed@${first}`]);
+  });
+});
+
 // Last: it ends the pair.
 describe('a follower', () => {
   it('decides nothing, and after its promotion holds no lease although its leader did', async () => {
     resume();
     const client = await pair.follower.connect('gateway');
-    expect(await decide(client, SCOPE, [freshReserve()], DEADLINE)).toMatchObject({ reason: 'notLeader' });
+    expect(await decide(client, NEXT, [freshReserve()], DEADLINE)).toMatchObject({ reason: 'notLeader' });
     const asked = { issuer: ISSUER, token: 'limit' };
-    expect(await resolveToken(client, SCOPE, asked, DEADLINE)).toMatchObject({ reason: 'notLeader' });
+    expect(await resolveToken(client, NEXT, asked, DEADLINE)).toMatchObject({ reason: 'notLeader' });
     await pair.leader.server.stop('immediate');
     const admin = await pair.follower.connect('superuser');
     await admin.query('select pg_promote(true, 30)');
-    expect(await decide(client, SCOPE, [freshReserve()], DEADLINE)).toMatchObject({ reason: 'leaseLapsed' });
+    expect(await decide(client, NEXT, [freshReserve()], DEADLINE)).toMatchObject({ reason: 'leaseLapsed' });
     expect((await admin.query('select 1 from capstan.lease')).rows).toEqual([]);
   });
 });

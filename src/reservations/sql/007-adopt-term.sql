@@ -4,7 +4,8 @@ set local role capstan_owner;
 -- generation below what this Postgres has seen. Doing it again changes nothing.
 --
 -- `p_shards`: all shards that the map gives to the cluster, [{shard, generation, state}]. Shards that are no longer in it are
--- marked `moved`. A changed shard's head is locked first: batches in flight drain before its authority changes.
+-- marked `moved`. A changed shard's head is locked first, and every head when the term changes: batches in flight drain before
+-- the authority changes, and what they commit belongs to the lineage before.
 create function capstan.adopt_term(
   p_cluster text, p_epoch integer, p_term integer, p_reason text, p_shards jsonb, p_incarnation text default null
 ) returns json
@@ -31,12 +32,13 @@ begin
     raise exception 'term % was named; this Postgres has seen term %', p_term, v.term using errcode = 'CP001';
   end if;
 
-  -- Every head whose authority will change, in one order, before anything changes.
+  -- Every head whose authority will change, in one order, before anything changes. Under a new term that is all of them: the
+  -- lineage below begins after what the old term still commits.
   perform 1 from capstan.shard_head h
     left join pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
       on m.shard = h.shard_id
     left join capstan.shard_authority a on a.shard_id = h.shard_id
-    where (a.generation, a.state) is distinct from (m.generation, m.state)
+    where v.term <> p_term or (a.generation, a.state) is distinct from (m.generation, m.state)
     order by h.shard_id for update of h;
 
   select a.shard_id, a.generation, m.generation as named into v
