@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { exitQuietlyOnClosedPipe, finish } from './exit.js';
+import { dropWhatNobodyReads, finish } from './exit.js';
 
-exitQuietlyOnClosedPipe();
+dropWhatNobodyReads();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 pjson.oclif = { ...pjson.oclif, commands: './src/commands' };

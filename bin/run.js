@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { exitQuietlyOnClosedPipe, finish } from './exit.js';
+import { dropWhatNobodyReads, finish } from './exit.js';
 
 module.enableCompileCache();
-exitQuietlyOnClosedPipe();
+dropWhatNobodyReads();
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

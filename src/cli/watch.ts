@@ -18,7 +18,11 @@ export async function watchLoop(options: {
   readonly signal: AbortSignal;
   readonly once: () => Promise<CommandResult>;
 }): Promise<ProcessStatus> {
-  const { output, kind, intervalMs, signal, once } = options;
+  const { output, kind, intervalMs, once } = options;
+  // Nobody reads any more (`| head`): as good as a Ctrl-C.
+  const unread = new AbortController();
+  process.stdout.once('error', () => unread.abort());
+  const signal = AbortSignal.any([options.signal, unread.signal]);
   const redraw = process.stdout.isTTY && !output.machine;
   while (!signal.aborted) {
     try {
