@@ -1,4 +1,5 @@
 import { formatDurationMs } from '../domain/duration.ts';
+import { readClaim } from '../domain/rpo-claim.ts';
 import { perCluster, type ClusterFinding, type ClusterUnderCheck } from './per-cluster.ts';
 import type { Check } from './types.ts';
 
@@ -13,8 +14,11 @@ export const remoteLag: Check = {
 };
 
 async function claim({ context, view, estate, cluster, leader }: ClusterUnderCheck): Promise<ClusterFinding> {
-  const members = Object.values(view.membership?.value.members ?? {});
   const home = view.record?.value.homeRegion;
+  if (view.membership === undefined || home === undefined) {
+    return { status: 'unknown', message: 'its members or its home region are not recorded', asked: 'etcd' };
+  }
+  const members = Object.values(view.membership.value.members);
   if (!members.some(({ region }) => region !== home)) {
     return { status: 'skipped', message: 'no member outside its home region: there is no claim to keep' };
   }
@@ -25,22 +29,23 @@ async function claim({ context, view, estate, cluster, leader }: ClusterUnderChe
     return { status: 'unknown', message: `${leader}'s agent has published no claim`, budget, asked: 'etcd' };
   }
   const { readAtMs } = await context.snapshot();
+  const { claim: state, lagMs, reason } = readClaim(record, readAtMs);
   const evidence = {
     budget,
     asked: leader,
     sampleAgeMs: Math.max(0, readAtMs - Date.parse(record.at)),
-    figure: record.lagMs === null ? 'lag unknown' : `${formatDurationMs(record.lagMs)} behind`,
+    figure: lagMs === null ? 'lag unknown' : `${formatDurationMs(lagMs)} behind`,
   };
   const next = `capstan cluster show ${cluster}`;
-  if (record.status === 'withdrawn') {
+  if (state === 'withdrawn') {
     return {
       ...evidence,
       status: 'fail',
-      message: `the claim is withdrawn: ${record.reason ?? 'no reason given'}`,
+      message: `the claim is withdrawn: ${reason ?? 'no reason given'}`,
       next,
     };
   }
-  if (record.validUntil === null || Date.parse(record.validUntil) <= readAtMs) {
+  if (state === 'lapsed') {
     return {
       ...evidence,
       status: 'fail',
@@ -48,8 +53,7 @@ async function claim({ context, view, estate, cluster, leader }: ClusterUnderChe
       next,
     };
   }
-  if (record.lagMs === null) return { ...evidence, status: 'unknown', message: 'the lag is not known', next };
-  if (record.lagMs > budgetMs)
-    return { ...evidence, status: 'fail', message: 'the lag is over its budget', next };
+  if (lagMs === null) return { ...evidence, status: 'unknown', message: 'the lag is not known', next };
+  if (lagMs > budgetMs) return { ...evidence, status: 'fail', message: 'the lag is over its budget', next };
   return { ...evidence, status: 'pass', message: `advertised, and proved until ${record.validUntil}` };
 }

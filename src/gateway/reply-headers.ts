@@ -5,11 +5,13 @@ export type ReplyHeaders = Record<string, string>;
 
 /** The authority's own words on itself. `unknown` is never shown as zero. */
 export function headersOfFacts(facts: AnswerFacts): ReplyHeaders {
+  // A lapsed claim's lag is the one of its last proof, not of now.
+  const lagMs = facts.rpo_claim === 'lapsed' ? null : facts.rpo_lag_ms;
   return {
     'capstan-shard': String(facts.shard),
     'capstan-generation': String(facts.generation),
     'capstan-term': String(facts.term),
-    'capstan-rpo-lag-ms': facts.rpo_lag_ms === null ? 'unknown' : String(facts.rpo_lag_ms),
+    'capstan-rpo-lag-ms': lagMs === null ? 'unknown' : String(lagMs),
     'capstan-rpo-claim': facts.rpo_claim ?? 'unknown',
     'capstan-durability': facts.degraded ? 'degraded' : 'sync',
   };

@@ -91,9 +91,13 @@ describe('the fence refuses', () => {
     expect(resolved).toMatchObject({ kind: 'resolved', status: 'confirmed' });
   });
 
-  it('past the RPO bound', async () => {
-    await superuser.query('update capstan.lease set rpo_until = clock_timestamp()');
+  it('past the RPO bound; a token is still resolved, and the claim shown as lapsed', async () => {
+    await superuser.query(
+      `update capstan.lease set rpo_until = clock_timestamp(), rpo_claim = 'advertised', rpo_lag_ms = 1`,
+    );
     expect(await refusedFor(SCOPE)).toBe('rpoLapsed');
+    const resolved = await resolveToken(gateway, SCOPE, { issuer: ISSUER, token: 'limit' }, DEADLINE);
+    expect(resolved).toMatchObject({ kind: 'resolved', rpo_claim: 'lapsed' });
   });
 
   it('a follower set other than the membership demands', async () => {

@@ -1,6 +1,7 @@
 import type { ClusterView } from '../../controlplane/cluster-view.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
-import type { ClaimRecord, HeartbeatRecord } from '../../domain/records.ts';
+import type { HeartbeatRecord } from '../../domain/records.ts';
+import { readClaim } from '../../domain/rpo-claim.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
 import type { ClusterSummary, MemberSummary } from '../schemas/cluster.ts';
 
@@ -34,27 +35,9 @@ export function summarizeCluster(options: {
             degraded: inSync.degraded,
             since: inSync.since,
           },
-    rpo:
-      claim === undefined
-        ? null
-        : {
-            claim: claimState(claim, nowMs),
-            reason: claim.reason,
-            lagMs: claim.lagMs,
-            budgetMs: claim.budgetMs,
-            validUntil: claim.validUntil,
-          },
+    rpo: claim === undefined ? null : readClaim(claim, nowMs),
     members: summarizeMembers({ view, nowMs }),
   };
-}
-
-/** `advertised` counts only until `validUntil`: a claim lapses by itself, whoever dies. */
-function claimState(
-  { status, validUntil }: ClaimRecord,
-  nowMs: number,
-): 'advertised' | 'withdrawn' | 'lapsed' {
-  if (status === 'withdrawn') return 'withdrawn';
-  return validUntil !== null && Date.parse(validUntil) > nowMs ? 'advertised' : 'lapsed';
 }
 
 function leaseOf(view: ClusterView): ClusterSummary['lease'] {

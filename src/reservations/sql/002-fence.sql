@@ -102,7 +102,8 @@ begin
       least(
         pg_catalog.date_part('epoch', least(l.expires_at, case when p_deciding then l.rpo_until end) - c.now) * 1000,
         l.expires_uptime_ms - c.boot) - 0.5,
-      l.leader, l.degraded, l.rpo_lag_ms, l.rpo_claim, l.sync_members, l.sync_required
+      l.leader, l.degraded, l.rpo_lag_ms,
+      case when l.rpo_claim = 'advertised' and c.now >= l.rpo_until then 'lapsed' else l.rpo_claim end, l.sync_members, l.sync_required
     into checked_at, left_ms, leader, degraded, rpo_lag_ms, rpo_claim, sync_members, sync_required
     from (select capstan.wall_clock() as now, capstan.boot_clock_ms() as boot) c
     cross join capstan.cluster_state cs

@@ -92,6 +92,7 @@ describe('an RPO claim', () => {
 
   it('is advertised only until it lapses by itself, and a lapsed one shows no lag', () => {
     expect(claimOf(record, now)).toMatchObject({ claim: 'advertised', lagMs: 100 });
+    expect(claimOf(record, now + 2_000), 'the lag ages').toMatchObject({ claim: 'advertised', lagMs: 2_000 });
     expect(claimOf(record, now + 5_000)).toMatchObject({ claim: 'lapsed', lagMs: null });
     expect(claimOf({ ...record, status: 'withdrawn', reason: 'lag' }, now)).toMatchObject({
       claim: 'withdrawn',
