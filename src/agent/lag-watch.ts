@@ -1,5 +1,5 @@
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
-import { revisionOf, Transaction } from '../controlplane/store.ts';
+import { readRecord, revisionOf, Transaction } from '../controlplane/store.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
 import type { ClaimRecord } from '../domain/records.ts';
@@ -39,7 +39,6 @@ export class LagWatch {
   #withdrawnInEtcd = false;
   #publishedAtMs = -Infinity;
   #published: ClaimRecord['status'] | undefined;
-  #changedAt = new Date().toISOString();
 
   constructor(options: {
     readonly context: AgentContext;
@@ -68,6 +67,8 @@ export class LagWatch {
     const { rpo } = this.#context.contract;
     const nowMs = performance.now();
     const bound = decisionBound({ state: this.#state, freshAtMs: this.#freshAtMs(), nowMs, rpo });
+    // The row may lose its bound from now on, whenever this right lands: nothing is advertised before a bounded one was applied.
+    if (bound === undefined) this.#boundApplied = false;
     return {
       untilWallMs: bound === undefined ? null : Date.now() + (bound - nowMs),
       lagMs: this.#lagMs(nowMs) ?? null,
@@ -144,9 +145,12 @@ export class LagWatch {
     const view = this.#watch.current().clusters.get(cluster);
     const authority = view?.authority;
     if (authority === undefined || authority.value.term !== this.#term) return;
+    const timeoutMs = contract.deadlines.etcdMs;
+    const key = keys.claim(cluster);
+    const stored = await readRecord<ClaimRecord>(etcd, key, { timeoutMs });
+    const unchanged = stored?.value.term === this.#term && stored.value.status === status;
     const lagMs = this.#lagMs(nowMs);
     const at = new Date().toISOString();
-    if (status !== this.#published) this.#changedAt = at;
     const claim: ClaimRecord = {
       term: this.#term,
       status,
@@ -157,13 +161,18 @@ export class LagWatch {
         status === 'advertised' && lagMs !== undefined
           ? new Date(Date.now() + contract.rpo.budgetMs - lagMs).toISOString()
           : null,
-      changedAt: this.#changedAt,
+      changedAt: unchanged ? stored.value.changedAt : at,
       at,
     };
+    // Until the reply is here etcd may hold either. The claim's own revision keeps a write that was given up on, and still
+    // arrives, from replacing a later one.
+    this.#published = undefined;
+    if (status === 'advertised') this.#withdrawnInEtcd = false;
     const written = await new Transaction(etcd)
       .expect(keys.authority(cluster), revisionOf(authority))
-      .put(keys.claim(cluster), claim)
-      .commit({ timeoutMs: contract.deadlines.etcdMs });
+      .expect(key, revisionOf(stored))
+      .put(key, claim)
+      .commit({ timeoutMs });
     if (!written) return;
     this.#published = status;
     this.#withdrawnInEtcd = status === 'withdrawn';
