@@ -65,12 +65,12 @@ export class LagWatch {
     if (this.#state === 'unproved' || (this.#state === 'withdrawing' && !this.#boundApplied))
       return undefined;
     const { rpo } = this.#context.contract;
-    const nowMs = performance.now();
+    const { wallMs, nowMs } = readBothClocks();
     const bound = decisionBound({ state: this.#state, freshAtMs: this.#freshAtMs(), nowMs, rpo });
     // The row may lose its bound from now on, whenever this right lands: nothing is advertised before a bounded one was applied.
     if (bound === undefined) this.#boundApplied = false;
     return {
-      untilWallMs: bound === undefined ? null : Date.now() + (bound - nowMs),
+      untilWallMs: bound === undefined ? null : wallMs + (bound - nowMs),
       lagMs: this.#lagMs(nowMs) ?? null,
       claim: this.#state === 'none' ? null : this.#state === 'advertised' ? 'advertised' : 'withdrawn',
     };
@@ -94,6 +94,9 @@ export class LagWatch {
   }
 
   async #tick(): Promise<void> {
+    // Before anything is asked: a pause anywhere below only makes the lag look longer and the claim end sooner.
+    const clocks = readBothClocks();
+    const { nowMs } = clocks;
     const { contract, cluster, logger } = this.#context;
     const view = this.#watch.current().clusters.get(cluster);
     const authority = view?.authority;
@@ -104,7 +107,6 @@ export class LagWatch {
     }
     const flushed = parseLsn(await readFlushedLsn(this.#session)) ?? 0n;
     this.#walsenders = await readWalsenders(this.#session);
-    const nowMs = performance.now();
     const observers = Object.entries(view.membership?.value.members ?? {})
       .filter(([, { role }]) => role === 'observer')
       .map(([member]) => member);
@@ -133,10 +135,10 @@ export class LagWatch {
       logger.info({ from: before, to: this.#state, lagMs: this.#lagMs(nowMs) ?? null }, 'RPO claim');
       this.#onChange();
     }
-    await this.#publish(nowMs);
+    await this.#publish(clocks);
   }
 
-  async #publish(nowMs: number): Promise<void> {
+  async #publish({ wallMs, nowMs }: ReturnType<typeof readBothClocks>): Promise<void> {
     // Advertised in etcd only once decisions are bounded by it.
     const status = this.#state === 'advertised' && this.#boundApplied ? 'advertised' : 'withdrawn';
     if (this.#state === 'advertised' && status === 'withdrawn' && this.#published !== undefined) return;
@@ -159,7 +161,7 @@ export class LagWatch {
       lagMs: lagMs === undefined ? null : Math.round(lagMs),
       validUntil:
         status === 'advertised' && lagMs !== undefined
-          ? new Date(Date.now() + contract.rpo.budgetMs - lagMs).toISOString()
+          ? new Date(wallMs + contract.rpo.budgetMs - lagMs).toISOString()
           : null,
       changedAt: unchanged ? stored.value.changedAt : at,
       at,
@@ -209,3 +211,6 @@ export class LagWatch {
     this.#published = undefined;
   }
 }
+
+/** The wall clock first: a pause between the two makes what is reckoned from them earlier, never later. */
+const readBothClocks = () => ({ wallMs: Date.now(), nowMs: performance.now() });
