@@ -6,13 +6,19 @@ import { createPool, dropConnection } from '../postgres/connection.ts';
 import { Permits } from './permits.ts';
 
 /** Each purpose has its own bound, so that a flood of one can't starve the others. */
-export type Purpose = 'decide' | 'resolve' | 'read';
+export type Purpose = 'decide' | 'resolve' | 'ask' | 'read';
 
 /**
- * Connections to one leader, by purpose. More batches at once add queueing in Postgres; bench/decide
+ * Connections to one leader, by purpose: to decide, to resolve what a lost reply left unknown, for callers that ask for a
+ * token, to read. More batches at once add queueing in Postgres; bench/decide
  * shows what they bring.
  */
-export const CONNECTIONS_MAX: Readonly<Record<Purpose, number>> = { decide: 24, resolve: 3, read: 5 };
+export const CONNECTIONS_MAX: Readonly<Record<Purpose, number>> = {
+  decide: 24,
+  resolve: 3,
+  ask: 3,
+  read: 5,
+};
 const WAITING_MAX = 1_000;
 const BUSY_MAX_MS = 120_000;
 

@@ -26,7 +26,7 @@ export function registerTokens(app: FastifyInstance, context: GatewayContext): v
     const { issuer_id: issuer } = validated(tokenQuery, request.query);
     const found = await resolveByToken({
       routes,
-      take: (cluster, leader) => connections.take(cluster, leader, 'resolve'),
+      take: (cluster, leader) => connections.take(cluster, leader, 'ask'),
       token,
       issuer,
       deadlineMs: contract.deadlines.readMs,
