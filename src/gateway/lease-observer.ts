@@ -3,12 +3,13 @@ import type { Contract } from '../domain/contract.ts';
 import type { RouteSource } from './route-table.ts';
 
 /**
- * Notices, on this process's own clock, when leaders' lease records last changed. It tells readers of /readyz; whether a
+ * Notices, on this process's own clock, when leaders renew their leases. A record seen for the first time may be of any
+ * age: only the next one proves that its leader renews. It tells readers of /readyz; whether a
  * decision may be made is Postgres's to say.
  */
 export class LeaseObserver {
   readonly #goodForMs: number;
-  readonly #seen = new Map<string, { revision: string; at: number }>();
+  readonly #seen = new Map<string, { revision: string; renewedAt: number | undefined }>();
   readonly #stop: () => void;
 
   constructor(source: RouteSource, { lease }: Pick<Contract, 'lease'>) {
@@ -18,8 +19,8 @@ export class LeaseObserver {
   }
 
   renewedRecently(cluster: string): boolean {
-    const seen = this.#seen.get(cluster);
-    return seen !== undefined && performance.now() - seen.at < this.#goodForMs;
+    const renewedAt = this.#seen.get(cluster)?.renewedAt;
+    return renewedAt !== undefined && performance.now() - renewedAt < this.#goodForMs;
   }
 
   close(): void {
@@ -28,9 +29,11 @@ export class LeaseObserver {
 
   #look(view: EstateView): void {
     for (const [cluster, { lease, authority }] of view.clusters) {
+      const seen = this.#seen.get(cluster);
       if (lease === undefined || lease.value.term !== authority?.value.term) this.#seen.delete(cluster);
-      else if (this.#seen.get(cluster)?.revision !== lease.revision) {
-        this.#seen.set(cluster, { revision: lease.revision, at: performance.now() });
+      else if (seen?.revision !== lease.revision) {
+        const renewedAt = seen === undefined ? undefined : performance.now();
+        this.#seen.set(cluster, { revision: lease.revision, renewedAt });
       }
     }
   }

@@ -76,7 +76,7 @@ function clusterReadiness({ routes, leases }: ReadinessOptions, cluster: string)
             ? broken(`the cluster is ${authority.value.phase}: no leader may decide`)
             : leases.renewedRecently(cluster)
               ? kept
-              : broken(`${leader} has not renewed its lease`),
+              : broken(`${leader} was not seen to renew its lease lately`),
       durability:
         inSync === undefined
           ? broken('no in-sync set is recorded')
