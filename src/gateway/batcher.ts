@@ -5,12 +5,14 @@ import { Ticket, type Progress } from './ticket.ts';
 export interface BatcherOptions<C, A> {
   readonly batchCommandsMax: number;
   readonly queuePerShardMax: number;
+  /** Commands that wait for their answer, over all shards. */
+  readonly commandsMax: number;
   readonly deadlineMs: number;
   /** The right to have one more batch under way towards the shard's cluster. */
   readonly permit: (shard: number) => Permit | Promise<Permit>;
   /** Sends a batch and marks what it sends. Never rejects; settles each ticket now or leaves it to its deadline. */
   readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult>;
-  readonly onFull: (shard: number) => A;
+  readonly onFull: (shard: number, full: 'shard' | 'gateway') => A;
   readonly onStopping: (shard: number) => A;
   readonly onDeadline: (shard: number, command: C, progress: Progress) => A;
 }
@@ -22,6 +24,7 @@ export interface BatcherOptions<C, A> {
 export class Batcher<C, A> {
   readonly #options: BatcherOptions<C, A>;
   readonly #lanes = new Map<number, Lane<C, A>>();
+  #unanswered = 0;
   #stopping = false;
 
   constructor(options: BatcherOptions<C, A>) {
@@ -37,10 +40,11 @@ export class Batcher<C, A> {
 
   /** Resolves exactly once for each command, at the latest at its deadline. */
   submit(shard: number, command: C): Promise<A> {
-    const { deadlineMs, onFull, onStopping, onDeadline, queuePerShardMax } = this.#options;
+    const { deadlineMs, onFull, onStopping, onDeadline, queuePerShardMax, commandsMax } = this.#options;
     if (this.#stopping) return Promise.resolve(onStopping(shard));
+    if (this.#unanswered >= commandsMax) return Promise.resolve(onFull(shard, 'gateway'));
     const lane = this.#laneOf(shard);
-    if (lane.waiting >= queuePerShardMax) return Promise.resolve(onFull(shard));
+    if (lane.waiting >= queuePerShardMax) return Promise.resolve(onFull(shard, 'shard'));
     const ticket = new Ticket<C, A>({
       command,
       deadlineAt: performance.now() + deadlineMs,
@@ -48,7 +52,10 @@ export class Batcher<C, A> {
       onDeadline: (progress) => onDeadline(shard, command, progress),
     });
     lane.add(ticket);
-    return ticket.answer;
+    this.#unanswered += 1;
+    return ticket.answer.finally(() => {
+      this.#unanswered -= 1;
+    });
   }
 
   /** Refuses new commands and waits for those under way, which takes at most a deadline. */

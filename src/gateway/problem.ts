@@ -15,7 +15,7 @@ const CATALOGUE = {
   unsupported_media_type: [415, 'The body must be application/json'],
   token_reused: [422, 'The reservation token was used with other content'],
   internal: [500, 'The gateway failed'],
-  admission_full: [503, 'The shard has as many requests waiting as it admits'],
+  admission_full: [503, 'As many requests wait as are admitted'],
   admission_closed: [503, 'Admission is closed'],
   durability_weakened: [503, 'The leader is set weaker than its membership demands'],
   estate_unknown: [503, 'The gateway has no current view of the estate'],

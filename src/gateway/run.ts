@@ -28,6 +28,8 @@ import { UnknownResolver } from './unknown-resolver.ts';
 const ESTATE_TIMEOUT_MS = 60_000;
 
 const HANG_UP_EVERY_MS = 20;
+/** What this process holds at once, whatever each shard admits. */
+const COMMANDS_MAX = 20_000;
 
 export interface RunGatewayOptions {
   readonly config: EstateConfig;
@@ -142,13 +144,18 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
   const sender = new DecisionSender({ routes, connections, metrics, logger, decisionMs, resolve });
   const batcher = new Batcher<Command, Answer>({
     ...contract.admission,
+    commandsMax: COMMANDS_MAX,
     deadlineMs: decisionMs,
     permit: (shard) => {
       const cluster = routes.routeOf(shard)?.scope.cluster;
       return cluster === undefined ? NO_PERMIT : connections.permits(cluster).take();
     },
     send: sender.send,
-    onFull: (shard) => refusedAnswer('admission_full', `shard ${shard} admits no more requests now`),
+    onFull: (shard, full) =>
+      refusedAnswer(
+        'admission_full',
+        `${full === 'shard' ? `shard ${shard}` : 'this gateway'} admits no more requests now`,
+      ),
     onStopping: () => refusedAnswer('stopping', 'this gateway is stopping: use another one'),
     onDeadline: (_shard, _command, progress) =>
       progress === 'sent'

@@ -11,6 +11,8 @@ import { registerIssuers } from './routes/issuers.ts';
 import { registerTokens } from './routes/tokens.ts';
 
 const BODY_BYTES_MAX = 16 * 1_024;
+/** A bound, far beyond what clients with kept-alive connections need: what comes after is hung up on. */
+const SOCKETS_MAX = 2_048;
 const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 72_000;
 /** Longer than any id, so that one too long is refused by its field and not by "not found". */
@@ -28,6 +30,7 @@ export function buildServer(context: GatewayContext, logger: Logger): FastifyIns
     return503OnClosing: false,
     routerOptions: { maxParamLength: PATH_PARAMETER_MAX },
   });
+  app.server.maxConnections = SOCKETS_MAX;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {

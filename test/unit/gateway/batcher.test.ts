@@ -13,10 +13,11 @@ function batcher(options: Partial<BatcherOptions<number, Answer>>) {
   return new Batcher<number, Answer>({
     batchCommandsMax: 4,
     queuePerShardMax: 10,
+    commandsMax: 1_000,
     deadlineMs: 5_000,
     permit: () => free,
     send: answerAll,
-    onFull: () => 'full',
+    onFull: (_shard, full) => (full === 'shard' ? 'full' : 'gateway full'),
     onStopping: () => 'stopping',
     onDeadline: (_shard, _command, progress) => `late:${progress}`,
     ...options,
@@ -94,6 +95,17 @@ describe('the batcher', () => {
     await finish(0);
     expect(await Promise.all(answers)).toEqual(['done:1', 'done:2', 'done:3', 'full']);
     expect(open).toEqual([]);
+  });
+
+  it('refuses beyond the bound over all shards until one is answered', async () => {
+    const { send, finish } = gate();
+    const b = batcher({ send, commandsMax: 2 });
+    const answers = [1, 2].map((shard) => b.submit(shard, shard));
+    expect(await b.submit(3, 3)).toBe('gateway full');
+    await finish(0);
+    expect(await answers[0]).toBe('done:1');
+    void b.submit(3, 4);
+    expect(await b.submit(3, 5)).toBe('gateway full');
   });
 
   it('sends a batch without effect again, first, in order', async () => {

@@ -57,6 +57,7 @@ function gatewayOver(takes: readonly Take[]) {
   const batcher = new Batcher<Command, Answer>({
     batchCommandsMax: 4,
     queuePerShardMax: 100,
+    commandsMax: 100,
     deadlineMs: DEADLINE_MS,
     permit: () => ({ release: () => undefined }),
     send: sender.send,
