@@ -120,6 +120,15 @@ async function runParts(context: AgentContext, watch: EstateWatch, signal: Abort
     isLeading: () => parts.reconciler?.leading === true,
     onChange: () => parts.keeper?.hurry(),
   });
+  const book = new SyncBook({
+    session: postgres.session('in-sync set', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS }),
+    probe: () => postgres.session('in-sync probe', 'superuser', { waits: true }),
+    writeNames: async (names) => {
+      await postgres.writeSyncNames(names);
+      await postgres.reload();
+    },
+    logger,
+  });
   const keeper = new LeaseKeeper({
     contract,
     logger,
@@ -140,7 +149,8 @@ async function runParts(context: AgentContext, watch: EstateWatch, signal: Abort
         if (result.kind === 'unknown') throw result.error;
         return result.kind === 'renewed';
       },
-      followersHoldAll: async ({ record }) => {
+      followersHoldAll: async ({ record, ...duty }) => {
+        if (!book.stands(duty)) return false;
         const lsn = await readFlushedLsn(syncSession);
         return record.degraded || allFlushed(await readWalsenders(syncSession), record.voters, lsn);
       },
@@ -154,15 +164,6 @@ async function runParts(context: AgentContext, watch: EstateWatch, signal: Abort
     },
   });
   parts.keeper = keeper;
-  const book = new SyncBook({
-    session: postgres.session('in-sync set', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS }),
-    probe: () => postgres.session('in-sync probe', 'superuser', { waits: true }),
-    writeNames: async (names) => {
-      await postgres.writeSyncNames(names);
-      await postgres.reload();
-    },
-    logger,
-  });
   const reconciler = new Reconciler({ context, postgres, keeper, book, watch });
   parts.reconciler = reconciler;
   const heartbeat = new Heartbeat(context, beatSession, {

@@ -22,8 +22,18 @@ export interface SyncRound {
   readonly input: Omit<SyncInput, 'walsenders' | 'flushedLsn' | 'nearBytes'>;
   readonly serverRun: string;
   readonly signal: AbortSignal;
-  /** Compare-and-swap of the record; false: somebody else changed it or the authority. */
-  readonly record: (next: RecordedSet) => Promise<boolean>;
+  /** Of `input.record` as it was seen; `'0'`: there is none. */
+  readonly recordRevision: string;
+  /**
+   * Compare-and-swap of the record; a whole record is written as it is. Answers the revision written, or undefined: somebody
+   * else changed it, the membership or the authority. Throws when nothing is known.
+   */
+  readonly record: (next: RecordedSet) => Promise<string | undefined>;
+}
+
+interface InForce {
+  readonly names: string;
+  readonly serverRun: string;
 }
 
 /** `agreed`: record and setting are one, proved. Else nothing new may be granted, for the reason. */
@@ -55,7 +65,11 @@ const NEAR_BYTES = 1_048_576n;
 export class SyncBook {
   readonly #ports: SyncBookPorts;
   /** The names that are proved to be in force in this run of Postgres. */
-  #inForce: { readonly names: string; readonly serverRun: string } | undefined;
+  #inForce: InForce | undefined;
+  /** The newest revision of the record that we know to have written. What was seen before it is no ground for anything. */
+  #floor = 0n;
+  /** Whether a write may be under way, or have landed unseen. True at first: a former agent's may. */
+  #doubt = true;
 
   constructor(ports: SyncBookPorts) {
     this.#ports = ports;
@@ -65,10 +79,22 @@ export class SyncBook {
     await this.#ports.session.close();
   }
 
+  /** Whether these names are in force and the record behind them is beyond doubt: without both nothing is granted anew. */
+  stands({ names, serverRun }: InForce): boolean {
+    return !this.#doubt && this.#inForce?.names === names && this.#inForce.serverRun === serverRun;
+  }
+
   /** One step: plans, and carries the plan out. Throws what Postgres or etcd throw; calling it again goes on. */
   async tick(round: SyncRound): Promise<SyncStanding> {
     const { session, logger } = this.#ports;
-    const { input, record } = round;
+    const { input } = round;
+    if (BigInt(round.recordRevision) < this.#floor)
+      return notYet('the in-sync record that was seen is older than the one written here');
+    if (this.#doubt && input.record !== undefined) {
+      // At a new revision: what was sent earlier compares the old one and can't land any more.
+      await this.#write(round, input.record);
+      return notYet('making sure of the in-sync record');
+    }
     const flushedLsn = await readFlushedLsn(session);
     const walsenders = await readWalsenders(session);
     const plan = planSyncSet({ ...input, flushedLsn, walsenders, nearBytes: NEAR_BYTES });
@@ -79,11 +105,11 @@ export class SyncBook {
         return notYet(plan.reason);
       case 'alone':
         logger.warn({}, 'the only voter: recording the cluster as degraded');
-        await record({ voters: [], required: 0, degraded: true });
+        await this.#write(round, { voters: [], required: 0, degraded: true });
         return notYet('recording that there is no synchronous follower');
       case 'shrink':
         logger.info({ voters: plan.voters }, 'recording the smaller in-sync set');
-        await record({ voters: plan.voters, required: plan.voters.length, degraded: false });
+        await this.#write(round, { voters: plan.voters, required: plan.voters.length, degraded: false });
         return notYet('the in-sync set shrinks');
       case 'grow':
         return this.#grow(plan.voters, round);
@@ -104,7 +130,8 @@ export class SyncBook {
     };
   }
 
-  async #grow(voters: readonly Voter[], { serverRun, signal, record }: SyncRound): Promise<SyncStanding> {
+  async #grow(voters: readonly Voter[], round: SyncRound): Promise<SyncStanding> {
+    const { serverRun, signal } = round;
     const { session, logger } = this.#ports;
     const names = syncNames(voters);
     logger.info({ names }, 'taking followers into the in-sync set');
@@ -115,10 +142,20 @@ export class SyncBook {
       const walsenders = await readWalsenders(session);
       return obeysExactly(walsenders, voters) && allFlushed(walsenders, voters, lsn);
     });
-    const recorded = await record({ voters, required: voters.length, degraded: false });
-    return recorded
-      ? { kind: 'agreed', names, record: { voters, required: voters.length, degraded: false } }
+    const record = { voters, required: voters.length, degraded: false };
+    return (await this.#write(round, record))
+      ? { kind: 'agreed', names, record }
       : notYet('the in-sync record was changed by somebody else');
+  }
+
+  /** The only way to write the record: until a write is known to have succeeded, names and grant stay as they are. */
+  async #write(round: SyncRound, next: RecordedSet): Promise<boolean> {
+    this.#doubt = true;
+    const revision = await round.record(next);
+    if (revision === undefined) return false;
+    this.#floor = BigInt(revision);
+    this.#doubt = false;
+    return true;
   }
 
   /** Puts names in force. Proved once for each run of Postgres. */

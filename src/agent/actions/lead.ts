@@ -1,4 +1,5 @@
 import { recordInSync } from '../../controlplane/leader-records.ts';
+import { revisionOf } from '../../controlplane/store.ts';
 import type { SyncBook } from '../sync-book.ts';
 import type { Work } from '../work.ts';
 
@@ -18,12 +19,13 @@ export async function lead(
     input: { leader: member, membership, registered, record: view.inSync?.value },
     serverRun,
     signal,
+    recordRevision: revisionOf(view.inSync),
     record: async (next) => {
       const after = {
-        ...next,
         term: authority.value.term,
         epoch: membership.epoch,
         since: new Date().toISOString(),
+        ...next,
       };
       const written = await recordInSync({
         etcd,
@@ -34,10 +36,10 @@ export async function lead(
         after,
         actor: `agent:${member}`,
         reason: next.degraded
-          ? 'there is no other voter'
+          ? 'there is no voter in sync'
           : `in sync: ${next.voters.map((voter) => voter.member).join(', ')}`,
       });
-      return written !== undefined;
+      return written?.revision;
     },
   });
   if (standing.kind !== 'agreed') {

@@ -1,0 +1,177 @@
+/** The in-sync set against a real leader and a real follower; the record's store is a cell whose answers a test can lose. */
+import type { Client } from 'pg';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { syncNames } from '../../src/agent/follower-name.ts';
+import { LocalSession } from '../../src/agent/local-session.ts';
+import { SyncBook, type SyncRound, type SyncStanding } from '../../src/agent/sync-book.ts';
+import type { Versioned } from '../../src/controlplane/store.ts';
+import type { InSyncRecord } from '../../src/domain/records.ts';
+import { Member, type TestPostgres, waitUntil } from '../support/postgres-member.ts';
+
+const F = { member: 'f', incarnation: 'ffff' };
+const F_NAMES = syncNames([F]);
+const DEGRADED: InSyncRecord = { term: 1, epoch: 1, voters: [], required: 0, degraded: true, since: '' };
+const WITH_F: InSyncRecord = { ...DEGRADED, voters: [F], required: 1, degraded: false };
+const RUN = 'run-1';
+const MEMBERSHIP = {
+  epoch: 1,
+  members: { l: { region: 'r', role: 'voter' }, f: { region: 'r', role: 'voter' } },
+} as const;
+
+type Seen = Versioned<InSyncRecord>;
+type Write = SyncRound['record'];
+
+let leader: Member;
+let follower: Member;
+let watch: Client;
+let book: SyncBook;
+let stored: Seen;
+let written: string[];
+
+beforeEach(async () => {
+  leader = await Member.create({});
+  await leader.start();
+  watch = await leader.connect('superuser');
+  follower = await Member.create({
+    follow: leader,
+    settings: {
+      primary_conninfo: `host=${leader.host} port=${leader.port} user=capstan_replication password=${leader.passwordOf('replication')} application_name=f_ffff`,
+    },
+  });
+  stored = { value: DEGRADED, revision: '99' };
+  written = [];
+  book = newBook(leader);
+});
+afterEach(async () => {
+  await book.close();
+  await follower.stop();
+  await leader.stop();
+});
+
+const silent = () => undefined;
+const neverArrives: Write = () => Promise.reject(new Error('no answer'));
+
+function newBook(on: TestPostgres): SyncBook {
+  const session = () => new LocalSession({ open: () => on.connect('superuser'), timeoutMs: 5_000 });
+  return new SyncBook({
+    session: session(),
+    probe: session,
+    writeNames: async (names) => {
+      written.push(names);
+      await on.configure({ synchronous_standby_names: names });
+    },
+    logger: { info: silent, warn: silent, error: silent, debug: silent },
+  });
+}
+
+const writeOver =
+  (seen: Seen): Write =>
+  async (next) => {
+    if (stored.revision !== seen.revision) return undefined;
+    stored = { value: { ...DEGRADED, ...next }, revision: String(Number(seen.revision) + 1) };
+    return stored.revision;
+  };
+
+const tick = (seen: Seen, record: Write = writeOver(seen)): Promise<SyncStanding> =>
+  book.tick({
+    input: { leader: 'l', membership: MEMBERSHIP, registered: { f: 'ffff' }, record: seen.value },
+    recordRevision: seen.revision,
+    serverRun: RUN,
+    signal: new AbortController().signal,
+    record,
+  });
+
+const stands = (names: string) => book.stands({ names, serverRun: RUN });
+
+async function leadAlone(): Promise<void> {
+  expect(await tick(stored)).toMatchObject({ kind: 'not-yet' });
+  expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: '' });
+  expect(stands('')).toBe(true);
+}
+
+async function startFollower(): Promise<void> {
+  await follower.start();
+  await waitUntil('the follower is near', async () => {
+    const { rows } = await watch.query(
+      `select 1 from pg_stat_replication where state = 'streaming' and flush_lsn = pg_current_wal_flush_lsn()`,
+    );
+    return rows.length === 1;
+  });
+}
+
+/** Stops the follower and leaves a commit waiting for it. */
+async function loseFollower(): Promise<() => boolean> {
+  await follower.server.stop('immediate');
+  await waitUntil('the walsender has gone', async () => {
+    const { rows } = await watch.query('select 1 from pg_stat_replication');
+    return rows.length === 0;
+  });
+  let released = false;
+  const client = await leader.connect('superuser');
+  client.query(`select pg_logical_emit_message(true, 'test', 'x')`).then(
+    () => (released = true),
+    () => undefined,
+  );
+  await waitUntil('a commit waits', async () => {
+    const { rows } = await watch.query(`select 1 from pg_stat_activity where wait_event = 'SyncRep'`);
+    return rows.length > 0;
+  });
+  return () => released;
+}
+
+test('a view older than the record written here relaxes nothing', async () => {
+  await leadAlone();
+  await startFollower();
+  const stale = stored;
+  expect(await tick(stale)).toMatchObject({ kind: 'agreed', names: F_NAMES });
+  expect(stored.value).toEqual(WITH_F);
+  const released = await loseFollower();
+  written = [];
+  for (let round = 0; round < 3; round += 1) expect(await tick(stale)).toMatchObject({ kind: 'not-yet' });
+  expect(written).toEqual([]);
+  expect(released()).toBe(false);
+  expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: F_NAMES });
+  expect(released()).toBe(false);
+  await follower.start();
+  await waitUntil('the commit is released by the follower', released);
+});
+
+test('after a lost reply nothing is relaxed or granted until the record is known again', async () => {
+  await leadAlone();
+  await startFollower();
+  const stale = stored;
+  const landsUnheard: Write = async (next) => {
+    await writeOver(stale)(next);
+    throw new Error('no answer');
+  };
+  await expect(tick(stale, landsUnheard)).rejects.toThrow('no answer');
+  expect(stored.value).toEqual(WITH_F);
+  const released = await loseFollower();
+  written = [];
+  for (let round = 0; round < 3; round += 1) expect(await tick(stale)).toMatchObject({ kind: 'not-yet' });
+  expect([stands(''), stands(F_NAMES)]).toEqual([false, false]);
+  expect(written).toEqual([]);
+  expect(released()).toBe(false);
+  expect(await tick(stored)).toMatchObject({ kind: 'not-yet' });
+  expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: F_NAMES });
+  expect(stands(F_NAMES)).toBe(true);
+  expect(stored.value).toEqual(WITH_F);
+});
+
+test('a write that lands late, of this agent or a former one, finds the record moved on', async () => {
+  const former = writeOver(stored);
+  await leadAlone();
+  expect(await former(WITH_F)).toBeUndefined();
+  await startFollower();
+  const late = writeOver(stored);
+  await expect(tick(stored, neverArrives)).rejects.toThrow('no answer');
+  await follower.server.stop('immediate');
+  await waitUntil('the walsender has gone', async () => {
+    const { rows } = await watch.query('select 1 from pg_stat_replication');
+    return rows.length === 0;
+  });
+  expect(await tick(stored)).toMatchObject({ kind: 'not-yet' });
+  expect(await late(WITH_F)).toBeUndefined();
+  expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: '' });
+  expect(stored.value).toEqual(DEGRADED);
+});
