@@ -49,6 +49,14 @@ async function oneWriter({
   if (answers.some(({ member, writable }) => member === leader && writable === false)) {
     return { ...evidence, status: 'fail', message: `the leader ${leader} is in recovery: it can't decide` };
   }
+  if (!members.includes(leader)) {
+    return {
+      ...evidence,
+      status: 'unknown',
+      message: `the leader ${leader} is not among the recorded members: it was not asked`,
+      next: `capstan cluster show ${cluster}`,
+    };
+  }
   if (silent.length > 0) {
     return {
       ...evidence,

@@ -46,7 +46,7 @@ export async function runChecks(options: RunChecksOptions): Promise<ReadinessRep
     skipped: count('skipped'),
   };
   return {
-    ready: counts.fail === 0 && counts.unknown === 0,
+    ready: counts.pass > 0 && counts.fail === 0 && counts.unknown === 0,
     counts,
     results,
     tookMs: Math.round(performance.now() - started),
@@ -67,7 +67,10 @@ async function runOne(check: Check, context: CheckContext): Promise<CheckResult[
   signal.addEventListener('abort', stop, { once: true });
   try {
     const findings = check.run({ ...context, signal }).then(
-      (found) => found.map((finding) => ({ check: check.name, ...finding })),
+      (found) =>
+        found.length === 0
+          ? unknown('it found nothing to judge')
+          : found.map((finding) => ({ check: check.name, ...finding })),
       (error: unknown) => unknown(messageOf(error)),
     );
     return await Promise.race([findings, stopped]);

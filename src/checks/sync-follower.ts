@@ -60,8 +60,9 @@ async function durability(about: ClusterUnderCheck): Promise<ClusterFinding> {
     ),
   );
   const figure = `${streaming.length} of ${voters.length} in sync`;
+  const inSync = streaming.map(({ member }) => member);
+  const silent = voters.filter((member) => !inSync.includes(member));
   if (streaming.length < record.required) {
-    const silent = voters.filter((member) => !streaming.some((voter) => voter.member === member));
     return {
       ...evidence,
       figure,
@@ -70,5 +71,7 @@ async function durability(about: ClusterUnderCheck): Promise<ClusterFinding> {
       next,
     };
   }
-  return { ...evidence, figure, status: 'pass', message: `${voters.join(', ')} flushes each decision` };
+  const rest = silent.length === 0 ? '' : `; not in sync: ${silent.join(', ')}`;
+  const message = `decisions are flushed by ${inSync.join(', ')}${rest}`;
+  return { ...evidence, figure, status: 'pass', message };
 }

@@ -56,7 +56,7 @@ export interface CheckResult extends Finding {
 }
 
 export interface ReadinessReport {
-  /** No check failed and none is unknown. */
+  /** Something was proved, no check failed and none is unknown. */
   readonly ready: boolean;
   readonly counts: Readonly<Record<CheckStatus, number>>;
   readonly results: readonly CheckResult[];
