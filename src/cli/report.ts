@@ -1,6 +1,6 @@
 import { appendFile, writeFile } from 'node:fs/promises';
 import type { ReadinessReport } from '../checks/types.ts';
-import { messageOf, usageError } from '../domain/errors.ts';
+import { type CapstanError, messageOf, usageError } from '../domain/errors.ts';
 import type { Output } from './output.ts';
 
 export type Report = { readonly kind: 'junit'; readonly file: string } | { readonly kind: 'github' };
@@ -15,30 +15,34 @@ export function parseReport(input: string): Report {
   });
 }
 
-/** Writes the reports that CI systems read. Throws CapstanError `report_unwritable` (exit 2). */
+/** Writes the reports that CI systems read. Resolves with `report_unwritable` (exit 2) of each that can't be written. */
 export async function writeReports(
   reports: readonly Report[],
   { report, output }: { readonly report: ReadinessReport; readonly output: Output },
-): Promise<void> {
+): Promise<readonly CapstanError[]> {
+  const unwritten: (CapstanError | undefined)[] = [];
   for (const wanted of reports) {
     if (wanted.kind === 'junit') {
       const { renderJunit } = await import('./render/junit.ts');
-      await written(wanted.file, () => writeFile(wanted.file, renderJunit(report)));
+      unwritten.push(await failureToWrite(wanted.file, () => writeFile(wanted.file, renderJunit(report))));
       continue;
     }
     const { renderAnnotations, renderSummary } = await import('./render/github.ts');
     // GitHub reads annotations from stderr too; stdout belongs to the result.
     output.aside(renderAnnotations(report));
     const page = process.env['GITHUB_STEP_SUMMARY'];
-    if (page !== undefined && page !== '') await written(page, () => appendFile(page, renderSummary(report)));
+    if (page !== undefined && page !== '')
+      unwritten.push(await failureToWrite(page, () => appendFile(page, renderSummary(report))));
   }
+  return unwritten.filter((failure) => failure !== undefined);
 }
 
-async function written(file: string, write: () => Promise<void>): Promise<void> {
+async function failureToWrite(file: string, write: () => Promise<void>): Promise<CapstanError | undefined> {
   try {
     await write();
+    return undefined;
   } catch (error) {
-    throw usageError(`the report ${file} can't be written: ${messageOf(error)}`, {
+    return usageError(`the report ${file} can't be written: ${messageOf(error)}`, {
       code: 'report_unwritable',
       cause: error,
     });

@@ -3,6 +3,7 @@ import { boolean, custom, string } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { interruptedError } from '../../cli/failure.ts';
 import { durationFlag, watchFlags } from '../../cli/flags.ts';
 import { readinessData, readinessError, readinessSections } from '../../cli/present/readiness.ts';
 import { parseReport, writeReports, type Report } from '../../cli/report.ts';
@@ -68,8 +69,10 @@ export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck
       }
       return latest;
     });
-    await writeReports(reports ?? [], { report, output: this.output });
-    const error = readinessError(report);
+    // Nobody judged what an interrupted run left unknown: that is no verdict.
+    if (signal.aborted && !report.ready) throw interruptedError(signal.reason);
+    const unwritten = await writeReports(reports ?? [], { report, output: this.output });
+    const error = readinessError(report) ?? unwritten[0];
     return {
       kind: ReadinessCheck.kind,
       data: readinessData(report),
@@ -78,6 +81,7 @@ export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck
         `${result.status}/${result.check}/${result.subject}`.replaceAll(' ', '/'),
       ),
       view: () => readinessSections(report),
+      warnings: unwritten.filter((failure) => failure !== error).map(({ message }) => message),
       ...(error === undefined ? {} : { error }),
     };
   }
