@@ -38,7 +38,11 @@ export async function quickConfig(path: string): Promise<QuickConfig | undefined
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isUrl = (value: unknown): value is string => typeof value === 'string' && URL.canParse(value);
+/** One that carries a user is refused by the full loader. */
+const isUrl = (value: unknown): value is string => {
+  const url = typeof value === 'string' ? URL.parse(value) : null;
+  return url?.username === '' && url.password === '';
+};
 
 const isEndpoints = (value: unknown): value is EstateConfig['etcd']['endpoints'] =>
   isRecord(value) &&

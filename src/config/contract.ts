@@ -15,6 +15,8 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER;
 });
 const count = z.int().positive();
+/** What the decision path takes in one call. */
+const COMMANDS_MAX = 1_000;
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -37,7 +39,10 @@ const schema = z.strictObject({
     promote: duration,
     open: duration,
   }),
-  admission: z.strictObject({ queuePerShardMax: count, batchCommandsMax: count }),
+  admission: z.strictObject({
+    queuePerShardMax: count,
+    batchCommandsMax: count.max(COMMANDS_MAX, `must be at most ${COMMANDS_MAX}`),
+  }),
   liveness: z.strictObject({ heartbeatEvery: duration, heartbeatTtl: duration, clockSkewMax: duration }),
 });
 

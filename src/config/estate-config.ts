@@ -8,13 +8,17 @@ import { issueLines } from './contract.ts';
 
 const name = z.string().refine(isName, `is not a name (${NAME_RULE})`);
 const endpoint = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must read host:port');
+const etcdUrl = z.url().refine((text) => {
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
+}, 'must not carry a username or password: they belong in etcd.username and etcd.password');
 const secret = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })]);
 
 const schema = z.strictObject({
   estate: name,
   etcd: z.strictObject({
     endpoints: z
-      .record(z.string(), z.array(z.url()).min(1))
+      .record(z.string(), z.array(etcdUrl).min(1))
       .refine((by) => 'default' in by, 'needs a `default` list'),
     username: z.string().optional(),
     password: secret.optional(),
