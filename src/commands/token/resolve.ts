@@ -53,11 +53,12 @@ export default class TokenResolve extends CapstanCommand<typeof TokenResolve> {
     const { interactive } = this;
     const estate = await openEstate(this.flags.config);
     const { resolveByToken } = await import('../../gateway/token-resolution.ts');
-    const data = await withEtcd(estate, (etcd) =>
+    const { data, warnings } = await withEtcd(estate, (etcd) =>
       withAuthorities({ etcd, estate }, async (asking) => {
         const request = { ...asking, token, deadlineMs };
         const found = await resolveByToken({ ...request, issuer });
-        if (!settle || issuer === undefined || found.status !== 'not_found') return tokenData(found, false);
+        if (!settle || issuer === undefined || found.status !== 'not_found')
+          return { data: tokenData(found, false), warnings: [] };
         return settleCommand({ etcd, keys: estate.keys, request: { ...request, issuer }, interactive, yes });
       }),
     );
@@ -67,6 +68,7 @@ export default class TokenResolve extends CapstanCommand<typeof TokenResolve> {
       data,
       names: [`token/${token}`],
       view: () => tokenSections(data),
+      warnings,
       ...(error === undefined ? {} : { error }),
     };
   }
