@@ -67,6 +67,7 @@ async function answer({ argv }: MainOptions, failure: CapstanError, status: Proc
     format: formatOf(argv),
     noColor: argv.includes('--no-color'),
     debug: argv.includes('--debug'),
+    streaming: argv.includes('--watch') || argv.includes('-w'),
   });
   await output.failure(failure, { kind: failure.exit === ExitCode.usage ? 'Usage' : 'Result', status });
 }
