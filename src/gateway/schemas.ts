@@ -170,6 +170,21 @@ export const problem = z
     field: z.string().optional(),
     instance: z.string(),
     effect: z.literal('none').optional(),
+    asked: z
+      .array(
+        z.strictObject({
+          cluster: z.string(),
+          member: z.string(),
+          term: z.int(),
+          epoch: z.int(),
+          lease_left_ms: z.number(),
+        }),
+      )
+      .optional()
+      .meta({
+        description:
+          'With `token_not_found`: each authority that a search without an issuer asked; else empty.',
+      }),
   })
   .meta({
     id: 'Problem',

@@ -5,6 +5,7 @@ import {
   type FindTokenResult,
   type Outcome,
   type Refused,
+  type TokenFound,
   type Unknown,
 } from '../reservations/types.ts';
 import { commitTokenOf, judge } from './answer.ts';
@@ -26,6 +27,15 @@ export interface Evidence {
   readonly degraded: boolean | null;
 }
 
+/** One authority that answered a search over all clusters. */
+interface Asked {
+  readonly cluster: string;
+  readonly member: string;
+  readonly term: number;
+  readonly epoch: number;
+  readonly lease_left_ms: number;
+}
+
 export type TokenStatus = 'confirmed' | 'rejected' | 'abandoned' | 'lost' | 'not_found' | 'unknown';
 
 export interface TokenResolution {
@@ -37,6 +47,8 @@ export interface TokenResolution {
   readonly detail: string | null;
   /** Every issuer that knows the token, when no issuer was named and several do. */
   readonly issuers: readonly string[];
+  /** The evidence of a search that found nothing: every cluster's authority, as it answered. Else empty. */
+  readonly asked: readonly Asked[];
   readonly evidence: Evidence;
   readonly facts: AnswerFacts | null;
 }
@@ -75,8 +87,9 @@ export async function resolveByToken(options: TokenResolutionOptions): Promise<T
   if (search.kind === 'unknown') return resolution(options, { status: 'unknown', detail: search.detail });
   const [only, ...others] = search.issuers;
   if (only === undefined) {
-    const detail = `asked ${search.asked.join(', ')}; ${IN_FLIGHT}`;
-    return resolution(options, { status: 'not_found', detail });
+    const { asked } = search;
+    const detail = `asked ${asked.map(({ cluster }) => cluster).join(', ')}; ${IN_FLIGHT}`;
+    return resolution(options, { status: 'not_found', detail, asked });
   }
   if (others.length > 0) {
     const detail = 'several issuers know this token: name one';
@@ -172,7 +185,7 @@ async function ask(
 }
 
 type Search =
-  | { readonly kind: 'found'; readonly issuers: readonly string[]; readonly asked: readonly string[] }
+  | { readonly kind: 'found'; readonly issuers: readonly string[]; readonly asked: readonly Asked[] }
   | { readonly kind: 'unknown'; readonly detail: string };
 
 /** Absence is only as good as its weakest answer: one silent cluster, or a map that changed meanwhile, makes it unknown. */
@@ -183,16 +196,19 @@ async function findIssuers(options: TokenResolutionOptions, until: number): Prom
     return { kind: 'unknown', detail: 'the estate is not known' };
   }
   const oneShard = new Map([...shards.values()].map(({ value }) => [value.cluster, value.shard]));
+  const asked: Asked[] = [];
   const answers = await Promise.all(
     Array.from(oneShard, async ([cluster, shard]): Promise<FindTokenResult> => {
       const route = routes.routeOf(shard);
       if (route === undefined) return missing(`cluster ${cluster} is not known`);
       if (route.leader === null) return missing(route.absent ?? `cluster ${cluster} has no leader`);
-      return withLeader(take, route, route.leader, ({ client }) =>
+      const answer = await withLeader(take, route, route.leader, ({ client }) =>
         findToken(client, route.scope, token, {
           deadlineMs: Math.max(1, Math.floor(until - performance.now())),
         }),
       );
+      if (answer.kind === 'found') asked.push(askedOf(cluster, answer));
+      return answer;
     }),
   );
   const silent = answers.find((answer) => answer.kind !== 'found');
@@ -205,7 +221,7 @@ async function findIssuers(options: TokenResolutionOptions, until: number): Prom
   const issuers = answers.flatMap((answer) =>
     answer.kind === 'found' ? answer.found.map((entry) => entry.issuer) : [],
   );
-  return { kind: 'found', issuers: [...new Set(issuers)], asked: [...oneShard.keys()] };
+  return { kind: 'found', issuers: [...new Set(issuers)], asked };
 }
 
 async function withLeader<T extends { readonly kind: string }>(
@@ -224,6 +240,14 @@ async function withLeader<T extends { readonly kind: string }>(
   connection.release(returnedAs(result));
   return result;
 }
+
+const askedOf = (cluster: string, answer: TokenFound): Asked => ({
+  cluster,
+  member: answer.leader,
+  term: answer.term,
+  epoch: answer.epoch,
+  lease_left_ms: Math.floor(answer.left_ms - answer.elapsedMs),
+});
 
 const evidenceOf = ({ scope, leader }: ShardRoute): Evidence => ({
   ...NO_EVIDENCE,
@@ -257,6 +281,7 @@ const resolution = (
   outcome: null,
   detail: null,
   issuers: [],
+  asked: [],
   evidence: NO_EVIDENCE,
   facts: null,
   ...parts,

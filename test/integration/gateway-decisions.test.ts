@@ -242,6 +242,10 @@ describe('a token', () => {
     for (const named of [issuer, null]) {
       const reply = await gateway.token('tok-none', named);
       expect([reply.status, reply.body.code]).toEqual([404, 'token_not_found']);
+      const authority = { cluster: 'c1', member: 'c1-leader', term: 1, epoch: 1 };
+      const right = { ...authority, lease_left_ms: expect.any(Number) };
+      expect(reply.body.asked).toEqual(named === null ? [right] : []);
+      expect(reply.body.evidence).toMatchObject(named === null ? { cluster: null } : authority);
     }
   });
 

@@ -50,10 +50,13 @@ export function registerTokens(app: FastifyInstance, context: GatewayContext): v
     }
     const { facts, result } = answer;
     const route = routes.routeOf(shard);
+    // The route may have changed since: it names the answer's cluster and member only under the same authority.
+    const sameOwner = route?.scope.generation === facts.generation;
+    const sameTerm = sameOwner && route.scope.term === facts.term;
     const evidence: Evidence = {
       shard,
-      cluster: route?.scope.cluster ?? null,
-      member: route?.leader ?? null,
+      cluster: sameOwner ? route.scope.cluster : null,
+      member: sameTerm ? route.leader : null,
       generation: facts.generation,
       term: facts.term,
       epoch: facts.epoch,
@@ -72,7 +75,7 @@ export function registerTokens(app: FastifyInstance, context: GatewayContext): v
 }
 
 function replyResolution(context: GatewayContext, reply: FastifyReply, found: TokenResolution): FastifyReply {
-  const { status, facts, evidence, issuers, issuer } = found;
+  const { status, facts, evidence, asked, issuers, issuer } = found;
   const headers =
     facts !== null
       ? headersOfFacts(facts)
@@ -81,7 +84,7 @@ function replyResolution(context: GatewayContext, reply: FastifyReply, found: To
         : headersOfRoute(context.routes, evidence.shard);
   const detail = found.detail ?? 'the authority could not say';
   if (status === 'not_found') {
-    return sendProblem(reply, 'token_not_found', { detail, data: { evidence } }, headers);
+    return sendProblem(reply, 'token_not_found', { detail, data: { evidence, asked } }, headers);
   }
   if (issuers.length > 1) {
     return sendProblem(reply, 'issuer_required', { detail, field: 'issuer_id', data: { issuers } });
