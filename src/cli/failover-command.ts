@@ -87,17 +87,16 @@ export async function runFailoverCommand(options: FailoverCommandOptions): Promi
   );
   if (watched.kind === 'left') return leftRunning(options, plan, watched.operation);
   const { changed, operation } = watched.result;
-  const { readClusterView } = await import('../controlplane/cluster-view.ts');
-  const authority = (await readClusterView(etcd, estate.keys, cluster))?.authority?.value;
-  const settled = operation.steps.findLast(({ name }) => name === 'settle')?.result?.['pauseMs'];
+  // What the journal says of the run itself: it is done, and nothing that is read now may make it look otherwise.
+  const { leader, term, pauseMs } = operation.steps.findLast(({ name }) => name === 'settle')?.result ?? {};
   const data = dataOf({
     changed,
     dryRun: false,
     plan,
     operation: detailOperation(operation),
-    leader: authority?.leader ?? null,
-    term: authority?.term ?? null,
-    pauseMs: typeof settled === 'number' ? settled : null,
+    leader: typeof leader === 'string' ? leader : null,
+    term: typeof term === 'number' ? term : null,
+    pauseMs: typeof pauseMs === 'number' ? pauseMs : null,
   });
   return {
     kind: KIND,
@@ -120,12 +119,17 @@ async function leftRunning(
   plan: FailoverRunData['plan'],
   operation: string,
 ): Promise<CommandResult> {
-  const { readOperation } = await import('../controlplane/operation-journal.ts');
-  const { value } = await readOperation({ etcd, keys: estate.keys, id: operation });
   resumeInBackground(operation, estate.location.path);
+  const { readOperation } = await import('../controlplane/operation-journal.ts');
+  const record = await readOperation({ etcd, keys: estate.keys, id: operation }).catch(() => undefined);
+  const shown = record === undefined ? null : detailOperation(record.value);
   return {
     kind: KIND,
-    data: dataOf({ changed: true, dryRun: false, plan, operation: detailOperation(value) }),
+    data: dataOf({ changed: true, dryRun: false, plan, operation: shown }),
+    warnings:
+      shown === null
+        ? [`operation ${operation} goes on in the background; its journal can’t be read now`]
+        : [],
     names: [`operation/${operation}`],
     view: () => [
       text(`operation ${operation} goes on in the background: capstan operation show ${operation} --watch`),

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { FailoverProgress } from '../controlplane/failover/context.ts';
 import { stepsLeft } from '../controlplane/failover/phases.ts';
 import { formatDurationMs } from '../domain/duration.ts';
-import { CapstanError, unknownError } from '../domain/errors.ts';
+import { CapstanError, messageOf, unknownError } from '../domain/errors.ts';
 import { Progress } from './progress.ts';
 
 export interface Watching {
@@ -27,7 +27,8 @@ export type Watched<T> =
 /**
  * Runs an operation with its progress on stderr. When the time is up it lets go at the next safe step and throws
  * `operation_timed_out` (exit 5), which names the operation, its step and the command that goes on. Without `wait` it
- * lets go once the operation exists, and a background process goes on with it.
+ * lets go once the operation exists, and a background process goes on with it. Whatever else stops an operation that
+ * exists is thrown with its id: as it is when its data names the operation, else as `operation_stopped` (exit 5).
  */
 export async function watchOperation<T>(
   options: WatchOptions,
@@ -52,12 +53,29 @@ export async function watchOperation<T>(
     if (last !== undefined)
       progress.step(last.step, last.state === 'finished' ? 'done' : 'failed', last.detail ?? undefined);
     const stopped = error instanceof CapstanError && error.code === 'operation_interrupted';
-    if (!stopped || last === undefined || interrupted.aborted) throw error;
+    if (last === undefined || (stopped && interrupted.aborted)) throw error;
+    if (!stopped) throw namesOperation(error) ? error : stoppedBy(error, last);
     if (letGo.signal.aborted) return { kind: 'left', operation: last.operation };
     throw timedOut(error, last, timeoutMs ?? 0);
   } finally {
     progress.close();
   }
+}
+
+const namesOperation = (error: unknown): boolean =>
+  error instanceof CapstanError && typeof error.data['operation'] === 'string';
+
+function stoppedBy(error: unknown, last: FailoverProgress): CapstanError {
+  return unknownError(`operation ${last.operation} stopped in step ${last.step}: ${messageOf(error)}`, {
+    code: 'operation_stopped',
+    next: `capstan operation resume ${last.operation}`,
+    data: {
+      ...(error instanceof CapstanError ? { ...error.data, code: error.code } : {}),
+      operation: last.operation,
+      step: last.step,
+    },
+    cause: error,
+  });
 }
 
 function timedOut(error: CapstanError, last: FailoverProgress, timeoutMs: number): CapstanError {

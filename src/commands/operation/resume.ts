@@ -2,16 +2,23 @@ import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { refusedError, type CapstanError } from '../../domain/errors.ts';
 import { durationFlag } from '../../cli/flags.ts';
 import { watchOperation } from '../../cli/operation-runner.ts';
 import { detailOperation, operationSections } from '../../cli/present/operation.ts';
 import type { CommandResult } from '../../cli/result.ts';
+import type { OperationDetail } from '../../cli/schemas/operation.ts';
 
 export default class OperationResume extends CapstanCommand<typeof OperationResume> {
   static override summary =
     'Go on with an operation from where its journal says it is; watches it to its end.';
   static override kind = 'OperationResume';
-  static override errors = [...ETCD_ERRORS, 'operation_not_found', ...OPERATION_ERRORS] as const;
+  static override errors = [
+    ...ETCD_ERRORS,
+    'operation_not_found',
+    'operation_aborted',
+    ...OPERATION_ERRORS,
+  ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a'];
   static override args = { operation: string({ description: 'The operation’s id.', required: true }) };
   static override flags = {
@@ -44,6 +51,14 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
       data: { changed: watched.result.changed, operation },
       names: [`operation/${operation.id}`],
       view: () => operationSections(operation),
+      ...(operation.status === 'aborted' ? { error: abortedError(operation) } : {}),
     };
   }
 }
+
+const abortedError = ({ id, cluster }: OperationDetail): CapstanError =>
+  refusedError(`operation ${id} was aborted: there is nothing to go on with`, {
+    code: 'operation_aborted',
+    next: `capstan failover plan ${cluster}`,
+    data: { operation: id },
+  });

@@ -43,6 +43,7 @@ export function phaseOf({ id, phase }: OperationRecord): FailoverPhase {
     {
       code: 'operation_phase_unknown',
       next: 'use the version of Capstan that began the operation',
+      data: { operation: id },
     },
   );
 }
@@ -114,7 +115,7 @@ export async function readOwnCluster(
       code: 'authority_mismatch',
       exit: ExitCode.bug,
       next: `capstan cluster show ${cluster}`,
-      data: { authority: authority?.value ?? null },
+      data: { operation: id, authority: authority?.value ?? null },
     },
   );
 }

@@ -89,7 +89,7 @@ async function readProof(run: FailoverRun, held: HeldOperation) {
   throw refusedError(`the membership or in-sync set of ${held.value.cluster} changed after the fence`, {
     code: 'in_sync_changed',
     next: `capstan operation abort ${held.value.id}`,
-    data: { planned: planned.inSync, found: view.inSync?.value ?? null },
+    data: { operation: held.value.id, planned: planned.inSync, found: view.inSync?.value ?? null },
   });
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CapstanError, refusedError } from '../../domain/errors.ts';
+import { CapstanError, unknownError } from '../../domain/errors.ts';
 import type { HeldOperation } from '../operation-journal.ts';
 import { type FailoverRun, type FailoverStep, interrupted, phaseOf, report } from './context.ts';
 import { decideStep, proofStep } from './decision.ts';
@@ -54,10 +54,11 @@ export async function drive(run: FailoverRun, begun: HeldOperation): Promise<Hel
       });
     held = next;
   }
-  throw refusedError(`operation ${held.value.id} makes no progress: what it reads keeps changing`, {
+  throw unknownError(`operation ${held.value.id} makes no progress: what it reads keeps changing`, {
     code: 'operation_unsettled',
     retryable: true,
     next: `capstan operation resume ${held.value.id}`,
+    data: { operation: held.value.id },
   });
 }
 

@@ -1,4 +1,4 @@
-import { refusedError } from '../../domain/errors.ts';
+import { refusedError, unknownError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
@@ -65,10 +65,11 @@ export async function abortFailover(
     const aborted = await abortOnce(run, held, options);
     if (aborted !== undefined) return { changed: true, operation: aborted.value };
   }
-  throw refusedError(`operation ${id} can't be aborted: what it reads keeps changing`, {
+  throw unknownError(`operation ${id} can't be aborted: what it reads keeps changing`, {
     code: 'operation_unsettled',
     retryable: true,
     next: `capstan operation show ${id}`,
+    data: { operation: id },
   });
 }
 
