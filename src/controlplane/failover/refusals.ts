@@ -1,4 +1,5 @@
 import type { Contract } from '../../domain/contract.ts';
+import { formatDurationMs } from '../../domain/duration.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Candidates } from './candidates.ts';
 import type { PlanRefusal } from './plan-types.ts';
@@ -84,14 +85,14 @@ function refusedByTarget({ view, sorted, target }: RefusalInputs): PlanRefusal |
   };
 }
 
-function refusedByHealth({ view, leaderHealthy, force }: RefusalInputs): PlanRefusal | undefined {
+function refusedByHealth({ view, contract, leaderHealthy, force }: RefusalInputs): PlanRefusal | undefined {
   if (!leaderHealthy || force) return undefined;
   const leader = view.authority?.value.leader ?? '';
   return {
     code: 'leader_healthy',
-    message: `${leader} renews its lease and its agent says that it leads`,
+    message: `${leader} counts as healthy: it renews its lease and its agent says that it leads. One that has just died counts as healthy until its lease has lapsed, after about ${formatDurationMs(contract.lease.ttlMs)}`,
     override: '--force',
-    next: `capstan failover run ${view.name} --force`,
+    next: `run it again in a few seconds, or capstan failover run ${view.name} --force`,
   };
 }
 

@@ -163,7 +163,8 @@ describe('a failover is refused', () => {
     expect(codes(healthy)).toEqual(['leader_healthy']);
     expect(plan(healthy).refusals[0]).toMatchObject({
       override: '--force',
-      next: 'capstan failover run c1 --force',
+      next: 'run it again in a few seconds, or capstan failover run c1 --force',
+      message: expect.stringMatching(/just died counts as healthy until .* about \d+/) as string,
     });
     expect(codes(healthy, { force: true })).toEqual([]);
   });
