@@ -77,16 +77,17 @@ const checkOf = (findings: readonly Finding[]): Check => ({
   run: async () => findings,
 });
 
+const reportOf = async (findings: readonly Finding[]) => {
+  const rest = { config: {}, keys: {}, etcd: {}, region: undefined } as unknown as Parameters<
+    typeof runChecks
+  >[0];
+  return runChecks({ ...rest, checks: [checkOf(findings)] });
+};
+
 test('nothing judged is unknown, and a report that proved nothing is not ready', async () => {
-  const report = async (findings: readonly Finding[]) => {
-    const rest = { config: {}, keys: {}, etcd: {}, region: undefined } as unknown as Parameters<
-      typeof runChecks
-    >[0];
-    return runChecks({ ...rest, checks: [checkOf(findings)] });
-  };
-  expect(await report([])).toMatchObject({ ready: false, counts: { unknown: 1 } });
-  expect(await report([{ status: 'skipped', subject: 's', message: '' }])).toMatchObject({ ready: false });
-  expect(await report([{ status: 'pass', subject: 's', message: '' }])).toMatchObject({ ready: true });
+  expect(await reportOf([])).toMatchObject({ ready: false, counts: { unknown: 1 } });
+  expect(await reportOf([{ status: 'skipped', subject: 's', message: '' }])).toMatchObject({ ready: false });
+  expect(await reportOf([{ status: 'pass', subject: 's', message: '' }])).toMatchObject({ ready: true });
 });
 
 let server: Server | undefined;
