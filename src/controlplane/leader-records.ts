@@ -1,4 +1,4 @@
-import type { AuthorityRecord, InSyncRecord } from '../domain/records.ts';
+import type { AuthorityRecord, InSyncRecord, MembershipRecord } from '../domain/records.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import { auditIn } from './audit.ts';
 import { nextAuthority } from './authority.ts';
@@ -46,21 +46,23 @@ export async function openBootstrap(
 }
 
 /**
- * Replaces the recorded in-sync set: compares the record that was read and the authority. Answers the new record, or
- * undefined when either was changed meanwhile. Growing and shrinking have an order (SPEC.md, "In-sync set") that is the
- * caller's.
+ * Replaces the recorded in-sync set: compares the record that was read, the authority and the membership that it follows
+ * from. Answers the new record, or undefined when one of them was changed meanwhile. Growing and shrinking have an order
+ * (SPEC.md, "In-sync set") that is the caller's.
  */
 export async function recordInSync(
   options: UnderAuthority & {
+    readonly membership: Versioned<MembershipRecord>;
     readonly before: Versioned<InSyncRecord> | undefined;
     readonly after: InSyncRecord;
     readonly actor: string;
     readonly reason: string;
   },
 ): Promise<Versioned<InSyncRecord> | undefined> {
-  const { etcd, keys, cluster, authority, before, after, actor, reason } = options;
+  const { etcd, keys, cluster, authority, membership, before, after, actor, reason } = options;
   const transaction = new Transaction(etcd)
     .expect(keys.authority(cluster), authority.revision)
+    .expect(keys.membership(cluster), membership.revision)
     .expect(keys.inSync(cluster), revisionOf(before))
     .put(keys.inSync(cluster), after);
   auditIn(transaction, keys, {

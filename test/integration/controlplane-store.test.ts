@@ -299,17 +299,32 @@ describe('authority and lease', () => {
       .commit();
     expect((await renew(2)).kind).toBe('superseded');
     expect((await readClusterView(etcd, keys, 'c1'))?.lease?.value.sequence).toBe(1);
+    const membership = (await readClusterView(etcd, keys, 'c1'))?.membership;
+    if (membership === undefined) throw new Error('no membership');
     const recorded = await recordInSync({
       etcd,
       keys,
       cluster: 'c1',
       authority: opened,
+      membership,
       before: undefined,
       actor,
       reason: 'test',
       after: { term: 1, epoch: 1, voters: [], required: 0, degraded: true, since: '' },
     });
     expect(recorded).toBeUndefined();
+  });
+
+  test('an in-sync set that follows from a former membership is not recorded', async () => {
+    const authority = await bootstrap();
+    const membership = (await readClusterView(etcd, keys, 'c1'))?.membership;
+    if (membership === undefined) throw new Error('no membership');
+    const after = { term: 1, epoch: 1, voters: [], required: 0, degraded: true, since: '' };
+    const options = { etcd, keys, cluster: 'c1', authority, membership, actor, reason: 'test', after };
+    const before = await recordInSync({ ...options, before: undefined });
+    expect(before).toBeDefined();
+    await new Transaction(etcd).put(keys.membership('c1'), { ...membership.value, epoch: 2 }).commit();
+    expect(await recordInSync({ ...options, before })).toBeUndefined();
   });
 });
 

@@ -10,20 +10,20 @@ export async function lead(
 ): Promise<void> {
   const { context, keeper, view, authority, signal } = work;
   const { etcd, keys, cluster, member } = context;
-  const membership = view.membership?.value;
+  const { membership } = view;
   if (membership === undefined) return;
   const registered = Object.fromEntries(
     [...view.members].map(([name, { value }]) => [name, value.incarnation] as const),
   );
   const standing = await book.tick({
-    input: { leader: member, membership, registered, record: view.inSync?.value },
+    input: { leader: member, membership: membership.value, registered, record: view.inSync?.value },
     serverRun,
     signal,
     recordRevision: revisionOf(view.inSync),
     record: async (next) => {
       const after = {
         term: authority.value.term,
-        epoch: membership.epoch,
+        epoch: membership.value.epoch,
         since: new Date().toISOString(),
         ...next,
       };
@@ -32,6 +32,7 @@ export async function lead(
         keys,
         cluster,
         authority,
+        membership,
         before: view.inSync,
         after,
         actor: `agent:${member}`,
@@ -48,5 +49,5 @@ export async function lead(
   }
   if (signal.aborted) return;
   const { names, record } = standing;
-  keeper.assign({ epoch: membership.epoch, authority, record, names, serverRun });
+  keeper.assign({ epoch: membership.value.epoch, authority, record, names, serverRun });
 }

@@ -28,6 +28,7 @@ export function proofOf(held: HeldOperation, view: ClusterView): FrozenVoters | 
     operation: held.value.id,
     term: termOf(held.value),
     inSync,
+    membership: view.membership?.value,
     reports: [...view.frozen.values()].map(({ value }) => value),
   });
 }

@@ -1,5 +1,11 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { DecidedPrefix, FreezeReport, InSyncRecord, Voter } from '../../domain/records.ts';
+import type {
+  DecidedPrefix,
+  FreezeReport,
+  InSyncRecord,
+  MembershipRecord,
+  Voter,
+} from '../../domain/records.ts';
 
 export interface FrozenVoters {
   /** Voters that must be frozen, so that the rest can't make a quorum of `required`. */
@@ -14,6 +20,7 @@ export interface FreezeRound {
   readonly operation: string;
   readonly term: number;
   readonly inSync: InSyncRecord;
+  readonly membership: MembershipRecord | undefined;
   readonly reports: readonly FreezeReport[];
 }
 
@@ -21,15 +28,17 @@ export interface FreezeRound {
  * The in-region fence proof. Every confirmed decision was flushed by `required` of the recorded voters, so once
  * voters - required + 1 of them take no more WAL, no later commit can be confirmed by the old leader, and at least one of
  * the frozen holds each confirmed decision. Only this term's reports count, of the incarnation that etcd records: a
- * voter cloned anew since then may hold less.
+ * voter cloned anew since then may hold less. The leader is chosen among the counted, so each must still be a voter of the
+ * membership.
  */
-export function frozenVoters({ operation, term, inSync, reports }: FreezeRound): FrozenVoters {
+export function frozenVoters(round: FreezeRound): FrozenVoters {
+  const { inSync, reports } = round;
   const needed = inSync.voters.length - inSync.required + 1;
   const frozen: FreezeReport[] = [];
   const missing: { member: string; why: string }[] = [];
   for (const voter of inSync.voters) {
     const report = reports.find(({ member }) => member === voter.member);
-    const why = whyNotCounted({ voter, report, operation, term });
+    const why = whyNotCounted({ ...round, voter, report });
     if (why !== undefined) missing.push({ member: voter.member, why });
     else if (report !== undefined) frozen.push(report);
   }
@@ -38,13 +47,11 @@ export function frozenVoters({ operation, term, inSync, reports }: FreezeRound):
   return { needed, frozen, missing, holds: provable && frozen.length >= needed };
 }
 
-function whyNotCounted(about: {
-  readonly voter: Voter;
-  readonly report: FreezeReport | undefined;
-  readonly operation: string;
-  readonly term: number;
-}): string | undefined {
-  const { voter, report, operation, term } = about;
+function whyNotCounted(
+  about: FreezeRound & { readonly voter: Voter; readonly report: FreezeReport | undefined },
+): string | undefined {
+  const { voter, report, operation, term, membership } = about;
+  if (membership?.members[voter.member]?.role !== 'voter') return 'is no voter of the membership any more';
   if (report === undefined || report.term < term) return 'has not reported that it is frozen';
   if (report.term > term || report.operation !== operation)
     return `is frozen for another operation (${report.operation}, term ${report.term})`;

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decideLeader, frozenVoters } from '../../../src/controlplane/failover/proof.ts';
 import { isReportOf, promotionDifferences } from '../../../src/controlplane/failover/verification.ts';
-import type { FreezeReport, InSyncRecord, PromotionReport } from '../../../src/domain/records.ts';
+import type { FreezeReport, InSyncRecord, MemberRole, PromotionReport } from '../../../src/domain/records.ts';
 
 const OPERATION = 'failover-1';
 const TERM = 7;
@@ -29,8 +29,18 @@ const inSync = (members: readonly string[], required = members.length): InSyncRe
   since: '2026-01-01T00:00:00.000Z',
 });
 
-const round = (set: InSyncRecord, reports: readonly FreezeReport[]) =>
-  frozenVoters({ operation: OPERATION, term: TERM, inSync: set, reports });
+const round = (
+  set: InSyncRecord,
+  reports: readonly FreezeReport[],
+  roles: Readonly<Record<string, MemberRole | undefined>> = {},
+) => {
+  const members = set.voters.flatMap(({ member }) => {
+    const role = member in roles ? roles[member] : 'voter';
+    return role === undefined ? [] : [[member, { region: 'r', role }] as const];
+  });
+  const membership = { epoch: 1, members: Object.fromEntries(members) };
+  return frozenVoters({ operation: OPERATION, term: TERM, inSync: set, membership, reports });
+};
 
 describe('the in-region fence proof', () => {
   it('holds with one frozen voter when all voters are required', () => {
@@ -51,6 +61,17 @@ describe('the in-region fence proof', () => {
     const proof = round(inSync(['b']), [report('b', { incarnation: 'b-2' })]);
     expect(proof.holds).toBe(false);
     expect(proof.missing[0]?.why).toMatch(/incarnation b-2, but etcd records b-1/);
+  });
+
+  it('counts no recorded voter that the membership has dropped or made an observer: it may not lead', () => {
+    for (const role of ['observer', undefined] as const) {
+      expect(round(inSync(['b']), [report('b')], { b: role })).toMatchObject({ holds: false, frozen: [] });
+      const proof = round(inSync(['b', 'd']), [report('b', { replayedLsn: 'F/0' }), report('d')], {
+        b: role,
+      });
+      expect(proof).toMatchObject({ holds: true, missing: [{ member: 'b' }] });
+      expect(decideLeader(proof.frozen, null)).toMatchObject({ prefix: { member: 'd' } });
+    }
   });
 
   it('counts no report of an earlier term or of another operation', () => {
@@ -150,6 +171,13 @@ describe('the verification of a promotion', () => {
       'shard 9 is at 13, decided 12',
       'shard 184 is at none, decided 982441',
     ]);
+  });
+
+  it('takes a head that was never made for one at 0: a repeated promotion finds what adopting made', () => {
+    const again = { ...promoted, positions: { ...promoted.positions, '300': '0' } };
+    expect(promotionDifferences(again, claim)).toEqual([]);
+    const written = { ...promoted, positions: { ...promoted.positions, '300': '1' } };
+    expect(promotionDifferences(written, claim)).toEqual(['shard 300 is at 1, decided none']);
   });
 
   it('is not satisfied by a report of another term, operation or member', () => {
