@@ -44,6 +44,17 @@ export async function readStandbyPosition(session: LocalSession): Promise<Standb
   };
 }
 
+/** Whether nothing is received, and the configuration that this session has read names no source. */
+export async function receivesNothing(session: LocalSession): Promise<boolean> {
+  // A receiver that is still connecting shows among the processes only.
+  const { still } = await session.one<{ still: boolean }>(
+    `select current_setting('primary_conninfo') = '' and current_setting('restore_command') = ''
+       and not exists (select 1 from pg_stat_wal_receiver)
+       and not exists (select 1 from pg_stat_activity where backend_type = 'walreceiver') as still`,
+  );
+  return still;
+}
+
 const run = promisify(execFile);
 const WALDUMP_TIMEOUT_MS = 10_000;
 

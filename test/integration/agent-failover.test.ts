@@ -92,9 +92,10 @@ describe('a failover by records that another process writes', () => {
     const follower = await world.connect('m2');
     const { rows } = await follower.query(
       `select current_setting('primary_conninfo') as source, pg_last_wal_replay_lsn()::text as lsn,
+         pg_get_wal_replay_pause_state() as pause,
          (select count(*)::int from pg_stat_wal_receiver) as receivers`,
     );
-    expect(rows).toEqual([{ source: '', lsn: prefix.lsn, receivers: 0 }]);
+    expect(rows).toEqual([{ source: '', lsn: prefix.lsn, pause: 'not paused', receivers: 0 }]);
   });
 
   test('the chosen member promotes exactly the decided prefix and opens under no lease', async () => {

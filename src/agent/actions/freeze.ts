@@ -3,8 +3,15 @@ import type { FreezeReport } from '../../domain/records.ts';
 import { unreachableError } from '../../domain/errors.ts';
 import { pause } from '../pause.ts';
 import { readPositions } from '../replication-facts.ts';
-import { hasRecordAfter, readStandbyPosition, type StandbyPosition } from '../standby-position.ts';
+import {
+  hasRecordAfter,
+  readStandbyPosition,
+  receivesNothing,
+  type StandbyPosition,
+} from '../standby-position.ts';
 import type { Work } from '../work.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 2_000;
 
 /**
  * Stops receiving, durably, replays everything that is here, and reports it under the fencing term. From the report on
@@ -19,9 +26,7 @@ export async function freeze(
   await postgres.writeUpstream(null);
   await postgres.reload();
   const deadline = performance.now() + contract.deadlines.freezeMs;
-  while (!(await receivesNothing(work))) await step(work, deadline, 'the WAL receiver to end');
-  const position = await replayedAll(work, deadline);
-  const positions = await readPositions(postgres.admin);
+  const { position, positions } = await lastState(work, deadline);
   if (signal.aborted || memory.value.incarnation === null) return;
   const report: FreezeReport = {
     term,
@@ -41,12 +46,47 @@ export async function freeze(
   if (reported) logger.info({ term, operation, lsn: position.lsn }, 'frozen');
 }
 
-async function receivesNothing({ postgres }: Work): Promise<boolean> {
-  const { still } = await postgres.admin.one<{ still: boolean }>(
-    `select current_setting('primary_conninfo') = '' and current_setting('restore_command') = ''
-       and not exists (select 1 from pg_stat_wal_receiver) as still`,
-  );
-  return still;
+interface LastState {
+  readonly position: StandbyPosition;
+  readonly positions: Readonly<Record<string, string>>;
+}
+
+/** What this follower holds, looked at twice: nothing came between the first look and the last. */
+async function lastState(work: Work, deadline: number): Promise<LastState> {
+  const { admin } = work.postgres;
+  for (;;) {
+    while (!(await receivesNothing(admin))) await step(work, deadline, 'the WAL receiver to end');
+    await startupHasReloaded(work, deadline);
+    if (!(await receivesNothing(admin))) continue;
+    const position = await replayedAll(work, deadline);
+    const positions = await readPositions(admin);
+    const last = await readStandbyPosition(admin);
+    const unchanged = last.lsn === position.lsn && last.receivedLsn === position.receivedLsn;
+    if (unchanged && (await receivesNothing(admin))) return { position, positions };
+    await step(work, deadline, 'replay to stand still');
+  }
+}
+
+/**
+ * The admin session has read the new configuration; the startup process, which starts receivers, may not have. It says
+ * `paused` only after it has handled its signals. Paused means not replaying, so it goes on at once, whatever happens.
+ */
+async function startupHasReloaded(work: Work, deadline: number): Promise<void> {
+  const { postgres } = work;
+  // A connection of its own: the postmaster takes it in only after it has passed the reload on to all its processes.
+  const session = postgres.session('freeze', 'superuser', { timeoutMs: HANDSHAKE_TIMEOUT_MS });
+  try {
+    await session.query('select pg_wal_replay_pause()');
+    const state = 'select pg_get_wal_replay_pause_state() as state';
+    while ((await session.one<{ state: string }>(state)).state !== 'paused')
+      await step(work, deadline, 'the startup process to read its configuration');
+  } finally {
+    try {
+      await postgres.admin.query('select pg_wal_replay_resume()');
+    } finally {
+      await session.close();
+    }
+  }
 }
 
 /** Replay is complete when no valid record follows it in the local WAL, and it didn't move while that was looked at. */
