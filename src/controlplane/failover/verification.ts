@@ -32,13 +32,14 @@ export function promotionDifferences(report: PromotionReport, { prefix }: Promot
   return [...differences, ...positionDifferences(report.positions, prefix.positions)];
 }
 
+/** A head that was never made is one at 0: adopting makes it, and a promotion that is done once more finds it. */
 function positionDifferences(
   actual: Readonly<Record<string, string>>,
   decided: Readonly<Record<string, string>>,
 ): readonly string[] {
   const shards = [...new Set([...Object.keys(decided), ...Object.keys(actual)])];
   const differing = shards
-    .filter((shard) => actual[shard] !== decided[shard])
+    .filter((shard) => (actual[shard] ?? '0') !== (decided[shard] ?? '0'))
     .toSorted((a, b) => Number(a) - Number(b));
   const named = differing
     .slice(0, SHARDS_NAMED_MAX)
