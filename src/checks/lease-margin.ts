@@ -32,10 +32,11 @@ async function margin(about: ClusterUnderCheck): Promise<ClusterFinding> {
     ...(lease.epoch === view.membership?.value.epoch ? [] : [`it is of epoch ${lease.epoch}`]),
     ...(lease.leader === leader ? [] : [`it is ${lease.leader}'s`]),
     ...(lease.sameStart ? [] : ['it was granted before Postgres restarted']),
+    ...(lease.begun ? [] : ['it was granted at a time that its server’s clocks have not reached']),
     ...(lease.admission === 'open'
       ? []
       : [`admission is closed: ${lease.admissionReason ?? 'no reason given'}`]),
-    ...(lease.leftMs <= 0 ? ['it has lapsed'] : []),
+    ...(lease.leftMs <= 0 ? ['it, or its RPO bound, has lapsed'] : []),
   ];
   if (wrong.length > 0) return { ...evidence, figure, status: 'fail', message: wrong.join('; '), next };
   if (lease.leftMs < renewEveryMs) {
@@ -43,7 +44,7 @@ async function margin(about: ClusterUnderCheck): Promise<ClusterFinding> {
       ...evidence,
       figure,
       status: 'fail',
-      message: 'its renewals come late: it would miss one more',
+      message: 'its renewals come late, or its RPO bound nears: decisions would stop before the next renewal',
       next,
     };
   }

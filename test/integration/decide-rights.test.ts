@@ -52,7 +52,8 @@ describe('rights', () => {
       agent: ['adopt_term', 'close_admission', 'extend_lease', 'grant_lease'],
       app: ['guard'],
       gateway: ['decide', 'find_token', 'read_issuer', 'resolve'],
-      operator: ['decide', 'find_token', 'read_issuer', 'resolve'],
+      operator: ['decide', 'find_token', 'lease_left', 'read_issuer', 'resolve'],
+      reader: ['lease_left'],
     });
   });
 

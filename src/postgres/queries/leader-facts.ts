@@ -6,8 +6,10 @@ export interface LeaseFacts {
   readonly term: number;
   readonly epoch: number;
   readonly leader: string;
-  /** By the server's wall clock. */
+  /** Until decisions stop: the least by the server's wall clock, its boot clock and the RPO bound. */
   readonly leftMs: number;
+  /** False: a clock of the server stands before the grant, so that the fence refuses it. */
+  readonly begun: boolean;
   /** False: another start of Postgres granted it, so that the fence refuses it. */
   readonly sameStart: boolean;
   readonly admission: 'open' | 'closed';
@@ -30,11 +32,11 @@ export interface LeaderFacts {
 const STATEMENT = `
 select (select json_build_object(
                  'cluster', cluster, 'term', term, 'epoch', epoch, 'leader', leader,
-                 'leftMs', floor(date_part('epoch', expires_at - clock_timestamp()) * 1000),
+                 'leftMs', f.left_ms, 'begun', f.begun,
                  'sameStart', postmaster_started_at = pg_postmaster_start_time(),
                  'admission', admission, 'admissionReason', admission_reason,
                  'syncNames', sync_names, 'degraded', degraded)
-          from capstan.lease) as lease,
+          from capstan.lease l cross join lateral capstan.lease_left(l) f) as lease,
        (select coalesce(json_agg(json_build_object(
                  'shard', a.shard_id, 'generation', a.generation, 'state', a.state,
                  'headGeneration', h.generation, 'headTerm', h.term) order by a.shard_id), '[]')
