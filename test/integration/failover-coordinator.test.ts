@@ -155,7 +155,7 @@ describe('a refusal changes nothing and is audited', () => {
     expect(refusal).toMatchObject({
       code: 'leader_healthy',
       exit: 4,
-      next: 'capstan failover run c1 --force',
+      next: 'run it again in a few seconds, or capstan failover run c1 --force',
     });
     await unchanged('leader_healthy');
     const { operation } = await run({ force: true });
