@@ -1,16 +1,28 @@
 import type { MemberRecord } from '../../domain/records.ts';
 import { upstreamName } from '../decide-action.ts';
 import { readSourceHistory } from '../source-history.ts';
-import { readStandbyPosition } from '../standby-position.ts';
+import { hasRecordAfter, readStandbyPosition, receivesNothing } from '../standby-position.ts';
 import { divergence } from '../timeline-history.ts';
 import type { Work } from '../work.ts';
 import { quarantine } from './quarantine.ts';
 
-/** Points this standby at the leader, once the leader's history is known to contain everything that is here. */
+/**
+ * Points this standby at the leader, once the leader's history is known to contain everything that is here. Until all of it is
+ * replayed, and nothing more comes, it does nothing and is decided anew.
+ */
 export async function follow(work: Work, leader: MemberRecord): Promise<void> {
   const { context, postgres, view, signal } = work;
   const { memory, member, logger } = context;
+  // A freeze that was killed may have left it paused.
+  await postgres.admin.query('select pg_wal_replay_resume()');
+  if (!(await receivesNothing(postgres.admin))) {
+    await postgres.writeUpstream(null);
+    await postgres.reload();
+    return;
+  }
+  // What is here but not replayed may lie past the point where the leader's timeline began.
   const own = await readStandbyPosition(postgres.admin);
+  if (await hasRecordAfter(context, own)) return;
   const source = await readSourceHistory(context, leader.name);
   const reason = divergence(own, source);
   if (reason !== undefined) {
