@@ -156,9 +156,13 @@ export class LeaseKeeper {
     }
     if (this.#grant !== grant) return;
     if (rightLeftMs(renewed.endsAtMs, leaseClockMs()) === 0) return;
-    const extended = await this.#ports.extendRow(renewed.times);
+    const extension = await this.#ports.extendRow(renewed.times);
     if (this.#grant !== grant) return;
-    if (extended) {
+    if (extension === 'older') {
+      await this.#rest(50, signal);
+      return;
+    }
+    if (extension === 'extended') {
       this.#grant = { ...grant, sequence: grant.sequence + 1, ...renewed };
       this.#ports.rpoApplied(renewed.times.rpo);
       return;

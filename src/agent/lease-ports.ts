@@ -1,6 +1,6 @@
 import type { Versioned } from '../controlplane/store.ts';
 import type { AuthorityRecord, InSyncRecord } from '../domain/records.ts';
-import type { ClockReading } from '../reservations/lease-sql.ts';
+import type { ClockReading, Extension } from '../reservations/lease-sql.ts';
 
 /** What the reconciler has proved: this Postgres is open under this authority, with this follower set in force. */
 export interface Duty {
@@ -42,8 +42,7 @@ export interface KeeperPorts {
   /** Whether every recorded follower has flushed all that this leader has. */
   readonly followersHoldAll: (duty: Duty) => Promise<boolean>;
   readonly grantRow: (duty: Duty, times: LeaseTimes) => Promise<void>;
-  /** False: there is no row of that grant. */
-  readonly extendRow: (times: LeaseTimes) => Promise<boolean>;
+  readonly extendRow: (times: LeaseTimes) => Promise<Extension>;
   readonly closeAdmission: (reason: string) => Promise<void>;
   /** An immediate shutdown: when Postgres can't be told. */
   readonly stopPostgres: (reason: string) => Promise<void>;

@@ -88,11 +88,14 @@ export async function grantLease(client: ClientBase, grant: GrantLease): Promise
   );
 }
 
-/** Extends the grant that it names. False: no such grant; only the full grant path may follow. */
-export async function extendLease(client: ClientBase, extension: ExtendLease): Promise<boolean> {
+/** `gone`: no such grant; only the full grant path may follow. `older`: it holds for longer already; nothing was changed. */
+export type Extension = 'extended' | 'older' | 'gone';
+
+/** Extends the grant that it names. */
+export async function extendLease(client: ClientBase, extension: ExtendLease): Promise<Extension> {
   const { expiresAt, expiresUptimeMs, rpoUntil } = absolute(extension);
-  const { rows } = await client.query<{ found: boolean }>(
-    'select capstan.extend_lease($1, $2, $3, $4, $5, $6, $7, $8) as found',
+  const { rows } = await client.query<{ extension: Extension }>(
+    'select capstan.extend_lease($1, $2, $3, $4, $5, $6, $7, $8) as extension',
     [
       extension.grantId,
       expiresAt,
@@ -104,7 +107,7 @@ export async function extendLease(client: ClientBase, extension: ExtendLease): P
       extension.admission?.reason ?? null,
     ],
   );
-  return rows[0]?.found === true;
+  return rows[0]?.extension ?? 'gone';
 }
 
 /** Once it returns, nothing more passes the fence here. False: there was no lease row. */

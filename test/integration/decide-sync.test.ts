@@ -90,7 +90,7 @@ describe('a decision that waits for its follower', () => {
     const sync = { syncNames: pair.syncNames, syncRequired: 1, syncMembers: pair.syncMembers };
     const grantId = await grantTestLease(pair.leader, sync);
     const right = { validForMs: 60_000, rpoValidForMs: null, rpoLagMs: null, rpoClaim: null };
-    expect(await extendLease(agent, { ...right, grantId })).toBe(true);
+    expect(await extendLease(agent, { ...right, grantId })).toBe('extended');
     const shards = TEST_SHARDS.map((shard) => ({ shard, generation: 1, state: 'serving' as const }));
     const taken = [...shards, { shard: 9, generation: 1, state: 'serving' as const }];
     expect(await adoptTerm(agent, { ...SCOPE, reason: 'take', shards: taken })).toMatchObject({

@@ -37,7 +37,7 @@ async function fencedUntilGranted(): Promise<void> {
   const client = await postgres.connect('gateway');
   const agent = await postgres.connect('agent');
   expect(await decide(client, SCOPE, [reserve('a', 1n)], DEADLINE)).toMatchObject({ reason: 'leaseLapsed' });
-  expect(await extendLease(agent, { ...RIGHT, grantId })).toBe(false);
+  expect(await extendLease(agent, { ...RIGHT, grantId })).toBe('gone');
   expect(await decide(client, SCOPE, [reserve('a', 1n)], DEADLINE)).toMatchObject({ reason: 'leaseLapsed' });
   await grantTestLease(postgres);
   expect((await decided(client, SCOPE, reserve('a', 1n))).outcomes).toHaveLength(1);

@@ -180,16 +180,26 @@ describe('a reply counts only within its time', () => {
 describe('the lease', () => {
   it('is extended only by the grant that it names, and a new grant ends the old one', async () => {
     const first = await grantTestLease(postgres);
-    expect(await extendLease(agent, { ...RIGHT, grantId: first })).toBe(true);
+    expect(await extendLease(agent, { ...RIGHT, grantId: first })).toBe('extended');
     const second = await grantTestLease(postgres);
-    expect(await extendLease(agent, { ...RIGHT, grantId: first })).toBe(false);
-    expect(await extendLease(agent, { ...RIGHT, grantId: second })).toBe(true);
+    expect(await extendLease(agent, { ...RIGHT, grantId: first })).toBe('gone');
+    expect(await extendLease(agent, { ...RIGHT, grantId: second })).toBe('extended');
+  });
+
+  it('is not shortened, nor its bound lifted, by an older extension that arrives late', async () => {
+    const grantId = await grantTestLease(postgres);
+    const newer = { ...RIGHT, grantId, validForMs: 90_000, rpoValidForMs: 80_000 };
+    expect(await extendLease(agent, newer)).toBe('extended');
+    const row = 'select expires_at, rpo_until from capstan.lease';
+    const { rows: before } = await agent.query(row);
+    expect(await extendLease(agent, { ...RIGHT, grantId, validForMs: 70_000 })).toBe('older');
+    expect((await agent.query(row)).rows).toEqual(before);
   });
 
   it('carries the claim into each answer, and the time left is the smaller right', async () => {
     const grantId = await grantTestLease(postgres);
     await extendLease(agent, {
-      validForMs: 50_000,
+      validForMs: 70_000,
       rpoValidForMs: 5_000,
       rpoLagMs: 120,
       rpoClaim: 'proved',

@@ -49,12 +49,13 @@ begin
       p_sync_required, p_sync_members, p_sync_names = '', p_rpo_lag_ms, p_rpo_claim);
 end $$;
 
--- Extends the grant that it names. False: there is no such grant (a crash emptied the table, Postgres was restarted, another
--- grant was made): only the full grant path may follow. Admission stays as it is when not given.
+-- Extends the grant that it names. 'gone': there is no such grant (a crash emptied the table, Postgres was restarted, another
+-- grant was made): only the full grant path may follow. 'older': it holds for longer already; an extension that was given up on
+-- and still arrives takes nothing back, by the clock that is never set where there is one. Admission stays when not given.
 create function capstan.extend_lease(
   p_grant_id uuid, p_expires_at timestamptz, p_expires_uptime_ms bigint, p_rpo_until timestamptz,
   p_rpo_lag_ms bigint, p_rpo_claim text, p_admission text, p_admission_reason text
-) returns boolean
+) returns text
 language plpgsql volatile security definer set search_path = capstan, pg_temp as $$
 begin
   perform capstan.demand_leader();
@@ -64,8 +65,14 @@ begin
       rpo_until = p_rpo_until, rpo_lag_ms = p_rpo_lag_ms, rpo_claim = p_rpo_claim,
       admission = coalesce(p_admission, admission),
       admission_reason = case when p_admission is null then admission_reason else p_admission_reason end
-    where grant_id = p_grant_id and postmaster_started_at = pg_catalog.pg_postmaster_start_time();
-  return found;
+    where grant_id = p_grant_id and postmaster_started_at = pg_catalog.pg_postmaster_start_time()
+      and coalesce(expires_uptime_ms <= p_expires_uptime_ms, expires_at <= p_expires_at);
+  return case
+    when found then 'extended'
+    when exists (select 1 from capstan.lease
+      where grant_id = p_grant_id and postmaster_started_at = pg_catalog.pg_postmaster_start_time()) then 'older'
+    else 'gone'
+  end;
 end $$;
 
 -- From its commit on, nothing more is decided here. False: there was no lease at all.
