@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Keys } from '../../src/controlplane/keys.ts';
+import { newOperation } from '../../src/controlplane/operation-record.ts';
 import { buildCli, documentOf, root, runCli, type CliDocument } from '../support/cli.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 
@@ -197,4 +198,47 @@ test('an unknown operation phase, a stuck operation and an orphaned hold make op
     await port.transact([], [{ kind: 'delete', key: keys.activeOperation('c1') }]);
     port.close();
   }
+});
+
+test('resuming an operation that was aborted is refused, and still shows it', async () => {
+  const keys = new Keys('harbor');
+  const id = 'failover-20261122t205916-3f9a';
+  const begun = newOperation({
+    id,
+    kind: 'failover',
+    cluster: 'c1',
+    phase: 'aborted',
+    actor: 'alice@ops',
+    reason: 'a drill',
+    planHash: '0123456789abcdef',
+    plan: {},
+    approvals: [],
+    coordinatorId: 'elsewhere',
+    now: new Date(),
+  });
+  const port = await etcd.open();
+  try {
+    const value = JSON.stringify({ ...begun, status: 'aborted' });
+    await port.transact([], [{ kind: 'put', key: keys.operation(id), value }]);
+    expect(await ask('operation', 'resume', id)).toMatchObject({
+      status: 4,
+      document: {
+        ok: false,
+        data: { changed: false, operation: { id } },
+        error: { code: 'operation_aborted' },
+      },
+    });
+  } finally {
+    await port.transact([], [{ kind: 'delete', key: keys.operation(id) }]);
+    port.close();
+  }
+});
+
+test('a report that can not be written takes nothing from the verdict', async () => {
+  const { status, document } = await ask('readiness', 'check', '--report', 'junit=no-such-folder/r.xml');
+  expect({ status, document }).toMatchObject({
+    status: 3,
+    document: { data: { ready: false }, error: { code: 'not_ready' } },
+  });
+  expect(document.warnings).toEqual([expect.stringContaining('no-such-folder/r.xml')]);
 });
