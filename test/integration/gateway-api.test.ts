@@ -126,7 +126,7 @@ describe('what a gateway says of itself', () => {
     const rpo = await gateway.call('GET', '/readyz?cluster=c1&promise=rpo');
     expect(rpo.status).toBe(503);
     expect(rpo.body.reason).toContain('lapsed');
-    expect((await gateway.call('GET', '/readyz')).status).toBe(200);
+    await waitUntil('a renewal was seen', async () => (await gateway.call('GET', '/readyz')).status === 200);
     const reply = await gateway.reserve({ reservation_token: 't-claim' });
     expect([reply.status, reply.headers.get('capstan-rpo-claim')]).toEqual([201, 'lapsed']);
   });
