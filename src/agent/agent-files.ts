@@ -7,6 +7,8 @@ export interface AgentFiles {
   readonly dataDir: string;
   readonly folder: string;
   readonly memory: string;
+  /** Of the one agent that may run. */
+  readonly lock: string;
   readonly config: string;
   readonly hba: string;
   readonly ident: string;
@@ -24,6 +26,7 @@ export function agentFiles(dataDir: string): AgentFiles {
     dataDir,
     folder,
     memory: at('memory.json'),
+    lock: at('agent.lock'),
     config: at('postgresql.conf'),
     hba: at('pg_hba.conf'),
     ident: at('pg_ident.conf'),

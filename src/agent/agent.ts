@@ -8,6 +8,7 @@ import { etcdFromConfig } from '../etcd/from-config.ts';
 import { findPostgresBinaries } from '../postgres/binaries.ts';
 import { osAccount } from '../postgres/run-as.ts';
 import { agentFiles, prepareFolder } from './agent-files.ts';
+import { lockAgent } from './agent-lock.ts';
 import { type AgentContext, findMember } from './context.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LagWatch } from './lag-watch.ts';
@@ -38,7 +39,7 @@ const STOP_STEP_MS = 2_000;
 /**
  * Runs the agent beside one member's Postgres until the signal fires. It waits for etcd and for the estate to exist. Throws
  * what is wrong with the configuration itself (`member_unknown`, `postgres_missing`, `os_user_missing`, `secret_missing`,
- * `agent_memory_foreign`).
+ * `agent_memory_foreign`), and `agent_already_runs` while another agent has the data directory.
  */
 export async function runAgent({ config, member, signal, logger }: RunAgentOptions): Promise<void> {
   const { cluster, clusterConfig, memberConfig } = findMember(config, member);
@@ -47,41 +48,40 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
   const account = await osAccount(osUser);
   const files = agentFiles(memberConfig.dataDir);
   await prepareFolder(files, account);
+  await using held = new AsyncDisposableStack();
+  held.use(await lockAgent(files.lock));
   const memory = await MemoryFile.open(files.memory, member);
   const keys = new Keys(config.estate);
   const etcd = await etcdFromConfig(config, memberConfig.region);
-  try {
-    const opened = await openEstate({ signal, logger }, async () => ({
-      contract: await readContract(etcd, keys),
-      watch: await watchEstate({
-        etcd,
-        keys,
-        onReport: (report) => logger.warn({ report }, 'etcd says something that is not believed'),
-        onBreak: (error) => logger.debug({ reason: messageOf(error) }, 'the watch on etcd broke'),
-      }),
-    }));
-    if (opened === undefined) return;
-    const { contract, watch } = opened;
-    const context: AgentContext = {
-      config,
-      cluster,
-      clusterConfig,
-      member,
-      memberConfig,
-      files,
-      account,
-      binaries,
+  held.defer(() => etcd.close());
+  const opened = await openEstate({ signal, logger }, async () => ({
+    contract: await readContract(etcd, keys),
+    watch: await watchEstate({
       etcd,
       keys,
-      contract,
-      memory,
-      logger,
-    };
-    await runParts(context, watch, signal);
-    await watch.close();
-  } finally {
-    etcd.close();
-  }
+      onReport: (report) => logger.warn({ report }, 'etcd says something that is not believed'),
+      onBreak: (error) => logger.debug({ reason: messageOf(error) }, 'the watch on etcd broke'),
+    }),
+  }));
+  if (opened === undefined) return;
+  const { contract, watch } = opened;
+  const context: AgentContext = {
+    config,
+    cluster,
+    clusterConfig,
+    member,
+    memberConfig,
+    files,
+    account,
+    binaries,
+    etcd,
+    keys,
+    contract,
+    memory,
+    logger,
+  };
+  await runParts(context, watch, signal);
+  await watch.close();
 }
 
 /** Tries until etcd answers and the estate is there; undefined when the signal came first. */

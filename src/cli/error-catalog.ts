@@ -89,6 +89,7 @@ const catalog = {
   etcd_denied: { exit: 7, when: 'etcd refuses the user or the password' },
   etcd_request_refused: { exit: 4, when: 'etcd refuses the request' },
   os_user_missing: { exit: 2, when: 'the account that runs Postgres does not exist' },
+  agent_already_runs: { exit: 4, when: 'another agent has the data directory' },
   agent_memory_foreign: { exit: 4, when: 'the data directory belongs to another member' },
   etcd_unreachable: { exit: 7, when: 'no quorum of etcd answers in time' },
   etcd_outcome_unknown: { exit: 5, when: 'etcd may have carried out a change whose answer was lost' },

@@ -18,6 +18,7 @@ export default class AgentRun extends CapstanCommand<typeof AgentRun> {
     'postgres_missing',
     'os_user_missing',
     'agent_memory_foreign',
+    'agent_already_runs',
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1-new-york-1'];
   static override args = {
