@@ -48,40 +48,49 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
   const account = await osAccount(osUser);
   const files = agentFiles(memberConfig.dataDir);
   await prepareFolder(files, account);
-  await using held = new AsyncDisposableStack();
-  held.use(await lockAgent(files.lock));
-  const memory = await MemoryFile.open(files.memory, member);
-  const keys = new Keys(config.estate);
-  const etcd = await etcdFromConfig(config, memberConfig.region);
-  held.defer(() => etcd.close());
-  const opened = await openEstate({ signal, logger }, async () => ({
-    contract: await readContract(etcd, keys),
-    watch: await watchEstate({
+  const held = new AsyncDisposableStack();
+  try {
+    held.use(await lockAgent(files.lock));
+    await runLocked(held);
+  } finally {
+    // Last in, first out: etcd is let go before the lock.
+    await held.disposeAsync();
+  }
+
+  async function runLocked(resources: AsyncDisposableStack): Promise<void> {
+    const memory = await MemoryFile.open(files.memory, member);
+    const keys = new Keys(config.estate);
+    const etcd = await etcdFromConfig(config, memberConfig.region);
+    resources.defer(() => etcd.close());
+    const opened = await openEstate({ signal, logger }, async () => ({
+      contract: await readContract(etcd, keys),
+      watch: await watchEstate({
+        etcd,
+        keys,
+        onReport: (report) => logger.warn({ report }, 'etcd says something that is not believed'),
+        onBreak: (error) => logger.debug({ reason: messageOf(error) }, 'the watch on etcd broke'),
+      }),
+    }));
+    if (opened === undefined) return;
+    const { contract, watch } = opened;
+    const context: AgentContext = {
+      config,
+      cluster,
+      clusterConfig,
+      member,
+      memberConfig,
+      files,
+      account,
+      binaries,
       etcd,
       keys,
-      onReport: (report) => logger.warn({ report }, 'etcd says something that is not believed'),
-      onBreak: (error) => logger.debug({ reason: messageOf(error) }, 'the watch on etcd broke'),
-    }),
-  }));
-  if (opened === undefined) return;
-  const { contract, watch } = opened;
-  const context: AgentContext = {
-    config,
-    cluster,
-    clusterConfig,
-    member,
-    memberConfig,
-    files,
-    account,
-    binaries,
-    etcd,
-    keys,
-    contract,
-    memory,
-    logger,
-  };
-  await runParts(context, watch, signal);
-  await watch.close();
+      contract,
+      memory,
+      logger,
+    };
+    await runParts(context, watch, signal);
+    await watch.close();
+  }
 }
 
 /** Tries until etcd answers and the estate is there; undefined when the signal came first. */

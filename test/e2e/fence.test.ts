@@ -140,21 +140,22 @@ test(
     const { leader, scopes, issuers, running } = await startLoops('c1', 'paused');
     const [idle, weak, snapshot, wrapped] = await Promise.all([0, 1, 2, 3].map(() => connect(leader)));
     const guarded = await connect(leader, 'app');
-    const [other = ''] = await freshIssuers(desks, {
+    // The open transaction keeps its shard's head locked: the others ask for an issuer of another shard.
+    const [other = '', held = ''] = await freshIssuers(desks, {
       cluster: 'c1',
-      count: 1,
+      count: 2,
       limit: '1000',
       prefix: 'wrapped',
     });
-    const [scope] = (await scopesOf('c1', [other])).scopes;
-    if (!idle || !weak || !snapshot || !wrapped || !scope) throw new Error('no connection');
-    const where = `'c1', ${scope.epoch}, ${scope.shard}, 1, ${scope.term}`;
-    const byHand = (token: string) =>
-      `select capstan.decide(${where}, '${JSON.stringify([reserve(token, 100n, { issuer: other })])}')`;
+    const [scope, heldScope] = (await scopesOf('c1', [other, held])).scopes;
+    if (!idle || !weak || !snapshot || !wrapped || !scope || !heldScope) throw new Error('no connection');
+    expect(heldScope.shard).not.toBe(scope.shard);
+    const byHand = (token: string, issuer = other, at = scope) =>
+      `select capstan.decide(${where(at)}, '${JSON.stringify([reserve(token, 100n, { issuer })])}')`;
     await weak.query('set synchronous_commit = off');
     await snapshot.query('begin isolation level repeatable read; select 1');
-    expect(await outcomeOf(wrapped, `begin; ${byHand('wrapped')}`)).toBe('done');
-    await guarded.query(`begin; select capstan.guard(${where})`);
+    expect(await outcomeOf(wrapped, `begin; ${byHand('wrapped', held, heldScope)}`)).toBe('done');
+    await guarded.query(`begin; select capstan.guard(${where(heldScope)})`);
 
     await must(sandbox, 'sandbox', 'pause', leader);
     const change = await failOver(sandbox, 'c1');
@@ -182,8 +183,10 @@ test(
     expect(confirmedAfter(running, decided)).toEqual([]);
 
     const found = await expectAllFound('c1', scopes, running);
-    const [facts] = await readShards(postgresUrl(sandbox, change.to, 'reader'), [scope.shard]);
-    expect(facts?.tokens.map(({ token }) => token)).toEqual(['limit']);
+    const shards = [scope.shard, heldScope.shard];
+    for (const facts of await readShards(postgresUrl(sandbox, change.to, 'reader'), shards)) {
+      expect(facts.tokens.map(({ token }) => token)).toEqual(['limit']);
+    }
     // The new leader refuses the term that they all believe in.
     const stale = await connect(change.to);
     expect(
@@ -205,6 +208,9 @@ test(
     );
   },
 );
+
+/** A scope's arguments in a statement written by hand. */
+const where = ({ epoch, shard, term }: Scope) => `'c1', ${epoch}, ${shard}, 1, ${term}`;
 
 async function memberIs(member: string, state: string): Promise<void> {
   const { result } = await sandbox.capstan<{ processes: { name: string; memberState: string | null }[] }>([
