@@ -16,7 +16,8 @@ export default defineConfig({
           globalSetup: ['test/support/leak-guard.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          // They mostly wait for clocks and processes of their own, so two files side by side take half the time.
+          maxWorkers: 2,
         },
       },
       {
