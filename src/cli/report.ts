@@ -1,12 +1,13 @@
+import { custom } from '@oclif/core/flags';
 import { appendFile, writeFile } from 'node:fs/promises';
-import type { ReadinessReport } from '../checks/types.ts';
 import { type CapstanError, messageOf, usageError } from '../domain/errors.ts';
 import type { Output } from './output.ts';
+import type { CiReport } from './render/ci.ts';
 
-export type Report = { readonly kind: 'junit'; readonly file: string } | { readonly kind: 'github' };
+type Report = { readonly kind: 'junit'; readonly file: string } | { readonly kind: 'github' };
 
 /** Reads `junit=FILE` or `github`. Throws CapstanError `flag_invalid` (exit 2). */
-export function parseReport(input: string): Report {
+function parseReport(input: string): Report {
   if (input === 'github') return { kind: 'github' };
   const file = /^junit=(.+)$/.exec(input)?.[1];
   if (file !== undefined) return { kind: 'junit', file };
@@ -15,10 +16,17 @@ export function parseReport(input: string): Report {
   });
 }
 
+/** `--report`: what is also written for CI. Give it `multiple: true`. */
+export const reportFlag = custom<Report>({
+  summary: 'Also for CI: junit=FILE or github; may be repeated.',
+  helpValue: 'REPORT',
+  parse: async (input) => parseReport(input),
+});
+
 /** Writes the reports that CI systems read. Resolves with `report_unwritable` (exit 2) of each that can't be written. */
 export async function writeReports(
   reports: readonly Report[],
-  { report, output }: { readonly report: ReadinessReport; readonly output: Output },
+  { report, output }: { readonly report: CiReport; readonly output: Output },
 ): Promise<readonly CapstanError[]> {
   const unwritten: (CapstanError | undefined)[] = [];
   for (const wanted of reports) {

@@ -1,5 +1,6 @@
 import type { CheckResult, ReadinessReport } from '../../checks/types.ts';
 import { CapstanError, ExitCode } from '../../domain/errors.ts';
+import type { CiReport } from '../render/ci.ts';
 import { table, text, type Column, type Section } from '../render/section.ts';
 import type { ReadinessReportData } from '../schemas/readiness.ts';
 
@@ -27,6 +28,32 @@ export const readinessData = ({
   tookMs,
   at,
 });
+
+/** The same for CI systems. */
+export const readinessCi = ({ ready, counts, results, tookMs, at }: ReadinessReport): CiReport => ({
+  suite: 'readiness',
+  verdict: ready ? 'ready' : `not ready: ${counts.fail} failed, ${counts.unknown} unknown`,
+  cases: results.map((result) => ({
+    demand: result.check,
+    subject: result.subject,
+    status: result.status,
+    message: result.message,
+    detail: evidenceLine(result),
+  })),
+  tookMs,
+  at,
+});
+
+/** Figure, budget, age and who was asked, on one line. */
+function evidenceLine({ figure, budget, sampleAgeMs, asked, next }: CheckResult): string {
+  return [
+    `measured: ${figure ?? 'nothing'}`,
+    `budget: ${budget ?? 'none'}`,
+    `sample age: ${sampleAgeMs === undefined ? 'unknown' : `${sampleAgeMs} ms`}`,
+    `asked: ${asked ?? 'nobody'}`,
+    ...(next === undefined ? [] : [`next: ${next}`]),
+  ].join('; ');
+}
 
 /** Evaluated, and not ready (exit 3); undefined when ready. */
 export function readinessError({ ready, counts, results }: ReadinessReport): CapstanError | undefined {

@@ -1,29 +1,27 @@
-import type { ReadinessReport } from '../../checks/types.ts';
-import { evidenceLine } from './junit.ts';
+import type { CiReport } from './ci.ts';
 
-/** Workflow commands that GitHub shows as annotations: one a check that failed or could not be evaluated. */
-export function renderAnnotations({ results }: ReadinessReport): string {
-  return results
+/** Workflow commands that GitHub shows as annotations: one a case that failed or could not be evaluated. */
+export function renderAnnotations({ cases }: CiReport): string {
+  return cases
     .filter(({ status }) => status === 'fail' || status === 'unknown')
-    .map((result) => {
-      const level = result.status === 'fail' ? 'error' : 'warning';
-      const title = property(`${result.check}: ${result.subject} ${result.status}`);
-      return `::${level} title=${title}::${data(`${result.message} (${evidenceLine(result)})`)}\n`;
+    .map(({ demand, subject, status, message, detail }) => {
+      const level = status === 'fail' ? 'error' : 'warning';
+      const title = property(`${demand}: ${subject} ${status}`);
+      return `::${level} title=${title}::${data(`${message} (${detail})`)}\n`;
     })
     .join('');
 }
 
 /** The job's summary page. */
-export function renderSummary({ ready, counts, results }: ReadinessReport): string {
-  const verdict = ready ? 'ready' : `not ready: ${counts.fail} failed, ${counts.unknown} unknown`;
+export function renderSummary({ suite, verdict, cases }: CiReport): string {
   return [
-    `### Capstan readiness: ${verdict}`,
+    `### Capstan ${suite}: ${verdict}`,
     '',
-    '| check | subject | status | what |',
+    '| what | subject | status | why |',
     '| --- | --- | --- | --- |',
-    ...results.map(
-      ({ check, subject, status, message }) =>
-        `| ${check} | ${cell(subject)} | ${status} | ${cell(message)} |`,
+    ...cases.map(
+      ({ demand, subject, status, message }) =>
+        `| ${demand} | ${cell(subject)} | ${status} | ${cell(message)} |`,
     ),
     '',
   ].join('\n');

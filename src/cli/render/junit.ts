@@ -1,29 +1,30 @@
-import type { CheckResult, ReadinessReport } from '../../checks/types.ts';
 import { assertNever } from '../../domain/errors.ts';
+import type { CiCase, CiReport } from './ci.ts';
 
 /**
- * A readiness report as JUnit XML: a check that failed is a `failure`, one that could not be evaluated an `error`, one
- * that doesn't apply is `skipped`.
+ * A report as JUnit XML: what failed is a `failure`, what could not be evaluated an `error`, what doesn't apply is
+ * `skipped`.
  */
-export function renderJunit({ counts, results, tookMs, at }: ReadinessReport): string {
+export function renderJunit({ suite, cases, tookMs, at }: CiReport): string {
   const seconds = (tookMs / 1_000).toFixed(3);
-  const totals = `tests="${results.length}" failures="${counts.fail}" errors="${counts.unknown}" skipped="${counts.skipped}"`;
+  const count = (wanted: CiCase['status']) => cases.filter(({ status }) => status === wanted).length;
+  const totals = `tests="${cases.length}" failures="${count('fail')}" errors="${count('unknown')}" skipped="${count('skipped')}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="capstan" ${totals} time="${seconds}">`,
-    `  <testsuite name="readiness" ${totals} time="${seconds}" timestamp="${escape(at)}">`,
-    ...results.map(testCase),
+    `  <testsuite name="${escape(suite)}" ${totals} time="${seconds}" timestamp="${escape(at)}">`,
+    ...cases.map((one) => testCase(suite, one)),
     '  </testsuite>',
     '</testsuites>',
     '',
   ].join('\n');
 }
 
-function testCase(result: CheckResult): string {
-  const open = `    <testcase classname="readiness.${escape(result.check)}" name="${escape(result.subject)}"`;
-  const message = escape(result.message);
-  const detail = escape(evidenceLine(result));
-  switch (result.status) {
+function testCase(suite: string, { demand, subject, status, ...said }: CiCase): string {
+  const open = `    <testcase classname="${escape(suite)}.${escape(demand)}" name="${escape(subject)}"`;
+  const message = escape(said.message);
+  const detail = escape(said.detail);
+  switch (status) {
     case 'pass':
       return `${open}><system-out>${message}; ${detail}</system-out></testcase>`;
     case 'fail':
@@ -33,19 +34,8 @@ function testCase(result: CheckResult): string {
     case 'skipped':
       return `${open}><skipped message="${message}"/></testcase>`;
     default:
-      return assertNever(result.status);
+      return assertNever(status);
   }
-}
-
-/** Figure, budget, age and who was asked, on one line. */
-export function evidenceLine({ figure, budget, sampleAgeMs, asked, next }: CheckResult): string {
-  return [
-    `measured: ${figure ?? 'nothing'}`,
-    `budget: ${budget ?? 'none'}`,
-    `sample age: ${sampleAgeMs === undefined ? 'unknown' : `${sampleAgeMs} ms`}`,
-    `asked: ${asked ?? 'nobody'}`,
-    ...(next === undefined ? [] : [`next: ${next}`]),
-  ].join('; ');
 }
 
 const NAMED: Readonly<Record<string, string>> = {

@@ -1,17 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { boolean, custom, string } from '@oclif/core/flags';
+import { boolean, string } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { interruptedError } from '../../cli/failure.ts';
 import { durationFlag, watchFlags } from '../../cli/flags.ts';
-import { readinessData, readinessError, readinessSections } from '../../cli/present/readiness.ts';
-import { parseReport, writeReports, type Report } from '../../cli/report.ts';
+import {
+  readinessCi,
+  readinessData,
+  readinessError,
+  readinessSections,
+} from '../../cli/present/readiness.ts';
+import { reportFlag, writeReports } from '../../cli/report.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import type { ReadinessReport } from '../../checks/types.ts';
 
 const AGAIN_AFTER_MS = 1_000;
-const reportFlag = custom<Report>({ parse: async (input) => parseReport(input) });
 
 export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck> {
   static override summary =
@@ -39,12 +43,7 @@ export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck
       multipleNonGreedy: true,
       helpValue: 'NAME',
     }),
-    report: reportFlag({
-      summary: 'Also for CI: junit=FILE or github; may be repeated.',
-      multiple: true,
-      multipleNonGreedy: true,
-      helpValue: 'REPORT',
-    }),
+    report: reportFlag({ multiple: true, multipleNonGreedy: true }),
     wait: boolean({ summary: 'Check again until it is ready or the time is up.' }),
     timeout: durationFlag({ summary: 'How long --wait goes on.', default: 120_000 }),
     ...watchFlags,
@@ -71,7 +70,7 @@ export default class ReadinessCheck extends CapstanCommand<typeof ReadinessCheck
     });
     // Nobody judged what an interrupted run left unknown: that is no verdict.
     if (signal.aborted && !report.ready) throw interruptedError(signal.reason);
-    const unwritten = await writeReports(reports ?? [], { report, output: this.output });
+    const unwritten = await writeReports(reports ?? [], { report: readinessCi(report), output: this.output });
     const error = readinessError(report) ?? unwritten[0];
     return {
       kind: ReadinessCheck.kind,

@@ -10,9 +10,17 @@ test('a report that can’t be written is answered, and the others are written a
   try {
     const good = join(folder, 'good.xml');
     const report = {
-      ready: true,
-      counts: { pass: 1, fail: 0, unknown: 0, skipped: 0 },
-      results: [{ check: 'made-up', subject: 'estate', status: 'pass', message: 'fine' }],
+      suite: 'readiness',
+      verdict: 'ready',
+      cases: [
+        {
+          demand: 'made-up',
+          subject: 'estate',
+          status: 'pass',
+          message: 'fine',
+          detail: 'measured: nothing',
+        },
+      ],
       tookMs: 1,
       at: new Date().toISOString(),
     } as const;
