@@ -3,7 +3,7 @@
  * `npm run layers` checks the tree; test/unit/tooling/layers.test.ts plants a violation of each rule and sees it fire.
  */
 const operations = '^src/(agent|checks|controlplane|drills|gateway|projections|runbooks|sandbox)/';
-const adapters = '^src/(postgres|etcd|config|reservations)/';
+const adapters = '^src/(clock|postgres|etcd|config|reservations)/';
 
 module.exports = {
   forbidden: [
@@ -16,7 +16,7 @@ module.exports = {
     },
     {
       name: 'adapters-know-no-operation',
-      comment: 'Postgres, etcd, configuration and the decision contract sit below every operation.',
+      comment: 'Clocks, Postgres, etcd, configuration and the decision contract sit below every operation.',
       severity: 'error',
       from: { path: adapters },
       to: { path: [operations, '^src/(cli|commands)/'] },

@@ -1,7 +1,5 @@
 import { assertNever } from '../domain/errors.ts';
 import { adopt } from './actions/adopt.ts';
-import { bootstrap } from './actions/bootstrap.ts';
-import { clone } from './actions/clone.ts';
 import { startPrimary, startStandby } from './actions/configure.ts';
 import { follow } from './actions/follow.ts';
 import { freeze } from './actions/freeze.ts';
@@ -15,11 +13,17 @@ import type { Work } from './work.ts';
 
 const STOP_STEP_MS = 2_000;
 
+/** Makes data directories. */
+export interface DataMaker {
+  bootstrap(work: Work): Promise<void>;
+  clone(work: Work, leader: string): Promise<void>;
+}
+
 /** Carries one action out. What it throws is shown in heartbeats, and the action is decided anew. */
 export async function carryOut(
   action: Action,
   work: Work,
-  leading: { readonly book: SyncBook; readonly serverRun: string },
+  { book, make }: { readonly book: SyncBook; readonly make: DataMaker },
 ): Promise<void> {
   const { context, postgres, keeper } = work;
   switch (action.kind) {
@@ -31,14 +35,14 @@ export async function carryOut(
       await postgres.stop('immediate', STOP_STEP_MS);
       return;
     case 'bootstrap':
-      await bootstrap(work);
+      await make.bootstrap(work);
       return;
     case 'discard-incomplete':
       await postgres.discardData();
       await context.memory.update({ building: null, incarnation: null });
       return;
     case 'clone':
-      await clone(work, action.leader);
+      await make.clone(work, action.leader);
       return;
     case 'start':
       await (action.as === 'primary' ? startPrimary(work) : startStandby(work));
@@ -59,7 +63,7 @@ export async function carryOut(
       await adopt(work, 'map');
       return;
     case 'lead':
-      await lead(work, leading);
+      await lead(work, book);
       return;
     case 'quarantine':
       await quarantine(work, action.reason);

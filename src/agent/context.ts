@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ClusterConfig, EstateConfig, MemberConfig } from '../config/estate-config.ts';
+import type { Clock } from '../clock/clock.ts';
 import type { Keys } from '../controlplane/keys.ts';
 import type { Contract } from '../domain/contract.ts';
 import { usageError } from '../domain/errors.ts';
@@ -10,23 +11,31 @@ import { connect } from '../postgres/connection.ts';
 import type { OsAccount } from '../postgres/run-as.ts';
 import type { AgentFiles } from './agent-files.ts';
 import type { AgentLogger } from './logger.ts';
-import type { MemoryFile } from './memory.ts';
+import type { Memory } from './memory.ts';
 
-/** What every part of one agent shares. */
-export interface AgentContext {
-  readonly config: EstateConfig;
+/** What every part of one agent shares, whatever stands behind its ports. */
+export interface MemberContext {
   readonly cluster: string;
-  readonly clusterConfig: ClusterConfig;
   readonly member: string;
+  readonly region: string;
+  /** Of Postgres, for heartbeats. */
+  readonly version: string;
+  readonly etcd: EtcdPort;
+  readonly keys: Keys;
+  readonly contract: Contract;
+  readonly memory: Memory;
+  readonly logger: AgentLogger;
+  readonly clock: Clock;
+}
+
+/** What those parts share that touch files and processes. */
+export interface AgentContext extends MemberContext {
+  readonly config: EstateConfig;
+  readonly clusterConfig: ClusterConfig;
   readonly memberConfig: MemberConfig;
   readonly files: AgentFiles;
   readonly account: OsAccount | undefined;
   readonly binaries: PostgresBinaries;
-  readonly etcd: EtcdPort;
-  readonly keys: Keys;
-  readonly contract: Contract;
-  readonly memory: MemoryFile;
-  readonly logger: AgentLogger;
 }
 
 export interface FoundMember {

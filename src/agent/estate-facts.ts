@@ -1,9 +1,12 @@
 import type { EstateView } from '../controlplane/estate-watch.ts';
-import type { AgentContext } from './context.ts';
+import type { MemberContext } from './context.ts';
 import type { EstateFacts } from './decide-action.ts';
 
 /** What the decision needs of the whole view; undefined before there is an estate. */
-export function estateFacts(estate: EstateView, { cluster, member }: AgentContext): EstateFacts | undefined {
+export function estateFacts(
+  estate: EstateView,
+  { cluster, member }: Pick<MemberContext, 'cluster' | 'member'>,
+): EstateFacts | undefined {
   const view = estate.clusters.get(cluster);
   if (estate.estate === undefined || estate.map === undefined) return undefined;
   return {

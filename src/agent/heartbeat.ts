@@ -1,11 +1,11 @@
+import { timestampOf } from '../clock/clock.ts';
 import type { HeartbeatRecord, FollowerFacts, MemberState } from '../domain/records.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
 import type { LivenessLease } from '../etcd/port.ts';
-import type { AgentContext } from './context.ts';
+import type { MemberContext } from './context.ts';
 import { parseFollowerName } from './follower-name.ts';
-import type { LocalSession } from './local-session.ts';
-import { pause } from './pause.ts';
+import type { Session } from './local-session.ts';
 import { timelineOfWalFile } from './timeline-history.ts';
 import type { Walsender } from './sync-set.ts';
 
@@ -42,27 +42,27 @@ const BEAT_TIMEOUT_MS = 800;
 
 /** Tells etcd this member's facts at the contract's cadence, under a liveness lease: silence removes them. */
 export class Heartbeat {
-  readonly #context: AgentContext;
-  readonly #session: LocalSession;
+  readonly #context: MemberContext;
+  readonly #session: Session;
   readonly #sources: HeartbeatSources;
   #liveness: LivenessLease | undefined;
 
-  constructor(context: AgentContext, session: LocalSession, sources: HeartbeatSources) {
+  constructor(context: MemberContext, session: Session, sources: HeartbeatSources) {
     this.#context = context;
     this.#session = session;
     this.#sources = sources;
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { contract, logger } = this.#context;
+    const { contract, logger, clock } = this.#context;
     while (!signal.aborted) {
-      const begun = performance.now();
+      const begun = clock.monotonicMs();
       try {
         await this.beat();
       } catch (error) {
         logger.debug({ reason: messageOf(error) }, 'heartbeat not written');
       }
-      await pause(contract.liveness.heartbeatEveryMs - (performance.now() - begun), signal);
+      await clock.sleep(contract.liveness.heartbeatEveryMs - (clock.monotonicMs() - begun), signal);
     }
   }
 
@@ -103,7 +103,7 @@ export class Heartbeat {
   }
 
   async #record(): Promise<HeartbeatRecord> {
-    const { cluster, member, memberConfig, memory, binaries } = this.#context;
+    const { cluster, member, region, memory, version, clock } = this.#context;
     const row = await this.#session
       .query<BeatRow>(BEAT, [], BEAT_TIMEOUT_MS)
       .then(([first]) => first)
@@ -112,7 +112,7 @@ export class Heartbeat {
     return {
       member,
       cluster,
-      region: memberConfig.region,
+      region,
       incarnation: memory.value.incarnation,
       state,
       reason,
@@ -127,8 +127,8 @@ export class Heartbeat {
       leaseLeftMs: this.#sources.leaseLeftMs(),
       synchronousStandbyNames: row?.names ?? null,
       followers: row?.recovering === false ? followers(this.#sources.walsenders(), row.flushed) : [],
-      version: binaries.version,
-      at: new Date().toISOString(),
+      version,
+      at: timestampOf(clock),
     };
   }
 }

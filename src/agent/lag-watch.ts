@@ -1,14 +1,14 @@
+import { type Clock, timestampOf } from '../clock/clock.ts';
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { readRecord, revisionOf, Transaction } from '../controlplane/store.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
 import type { ClaimRecord } from '../domain/records.ts';
-import type { AgentContext } from './context.ts';
+import type { MemberContext } from './context.ts';
 import { followerName } from './follower-name.ts';
 import { LagRing } from './lag-ring.ts';
 import type { RpoRight } from './lease-ports.ts';
-import type { LocalSession } from './local-session.ts';
-import { pause } from './pause.ts';
+import type { Session } from './local-session.ts';
 import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
 import { decisionBound, type GateState, nextGate } from './rpo-gate.ts';
 import type { Walsender } from './sync-set.ts';
@@ -26,8 +26,8 @@ const HEAD_START_MS = 500;
  * lifted. Who dies doesn't matter: the claim and the bound both end by themselves.
  */
 export class LagWatch {
-  readonly #context: AgentContext;
-  readonly #session: LocalSession;
+  readonly #context: MemberContext;
+  readonly #session: Session;
   readonly #watch: EstateWatch;
   readonly #isLeading: () => boolean;
   readonly #onChange: () => void;
@@ -41,8 +41,8 @@ export class LagWatch {
   #published: ClaimRecord['status'] | undefined;
 
   constructor(options: {
-    readonly context: AgentContext;
-    readonly session: LocalSession;
+    readonly context: MemberContext;
+    readonly session: Session;
     readonly watch: EstateWatch;
     readonly isLeading: () => boolean;
     /** Told when what the lease row should say has changed. */
@@ -65,7 +65,7 @@ export class LagWatch {
     if (this.#state === 'unproved' || (this.#state === 'withdrawing' && !this.#boundApplied))
       return undefined;
     const { rpo } = this.#context.contract;
-    const { wallMs, nowMs } = readBothClocks();
+    const { wallMs, nowMs } = readBothClocks(this.#context.clock);
     const bound = decisionBound({ state: this.#state, freshAtMs: this.#freshAtMs(), nowMs, rpo });
     // The row may lose its bound from now on, whenever this right lands: nothing is advertised before a bounded one was applied.
     if (bound === undefined) this.#boundApplied = false;
@@ -81,21 +81,22 @@ export class LagWatch {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context;
     while (!signal.aborted) {
-      const begun = performance.now();
+      const begun = clock.monotonicMs();
       try {
         if (this.#isLeading()) await this.#tick();
         else this.#forget();
       } catch (error) {
         this.#context.logger.debug({ reason: messageOf(error) }, 'the lag could not be measured');
       }
-      await pause(TICK_MS - (performance.now() - begun), signal);
+      await clock.sleep(TICK_MS - (clock.monotonicMs() - begun), signal);
     }
   }
 
   async #tick(): Promise<void> {
     // Before anything is asked: a pause anywhere below only makes the lag look longer and the claim end sooner.
-    const clocks = readBothClocks();
+    const clocks = readBothClocks(this.#context.clock);
     const { nowMs } = clocks;
     const { contract, cluster, logger } = this.#context;
     const view = this.#watch.current().clusters.get(cluster);
@@ -152,7 +153,7 @@ export class LagWatch {
     const stored = await readRecord<ClaimRecord>(etcd, key, { timeoutMs });
     const unchanged = stored?.value.term === this.#term && stored.value.status === status;
     const lagMs = this.#lagMs(nowMs);
-    const at = new Date().toISOString();
+    const at = timestampOf(this.#context.clock);
     const claim: ClaimRecord = {
       term: this.#term,
       status,
@@ -213,4 +214,4 @@ export class LagWatch {
 }
 
 /** The wall clock first: a pause between the two makes what is reckoned from them earlier, never later. */
-const readBothClocks = () => ({ wallMs: Date.now(), nowMs: performance.now() });
+const readBothClocks = (clock: Clock) => ({ wallMs: clock.wallMs(), nowMs: clock.monotonicMs() });

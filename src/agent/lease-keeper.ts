@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { type Clock, readClocks } from '../clock/clock.ts';
 import type { Contract } from '../domain/contract.ts';
 import { messageOf } from '../domain/errors.ts';
 import { leaseClockMs } from './boot-clock.ts';
 import type { Duty, KeeperPorts, LeaseTimes } from './lease-ports.ts';
 import { renewInMs, rightEndsAt, rightLeftMs } from './lease-right.ts';
-import { readClocks } from '../reservations/lease-sql.ts';
 import type { AgentLogger } from './logger.ts';
-import { pause } from './pause.ts';
 
 interface Grant {
   readonly id: string;
@@ -32,6 +30,7 @@ export class LeaseKeeper {
   readonly #ports: KeeperPorts;
   readonly #contract: Contract;
   readonly #logger: AgentLogger;
+  readonly #clock: Clock;
   #duty: Duty | undefined;
   #grant: Grant | undefined;
   /** A revision of the authority under which a compare has failed. */
@@ -43,14 +42,16 @@ export class LeaseKeeper {
     readonly ports: KeeperPorts;
     readonly contract: Contract;
     readonly logger: AgentLogger;
+    readonly clock: Clock;
   }) {
     this.#ports = options.ports;
     this.#contract = options.contract;
     this.#logger = options.logger;
+    this.#clock = options.clock;
   }
 
   get leaseLeftMs(): number | null {
-    return this.#grant === undefined ? null : rightLeftMs(this.#grant.endsAtMs, leaseClockMs());
+    return this.#grant === undefined ? null : rightLeftMs(this.#grant.endsAtMs, leaseClockMs(this.#clock));
   }
 
   /** Why there is no grant although there is a duty. */
@@ -120,7 +121,7 @@ export class LeaseKeeper {
       await this.#rest(IDLE_MS, signal);
       return;
     }
-    const grantId = randomUUID();
+    const grantId = this.#clock.uuid();
     const renewed = await this.#tryRenewal({ duty, grantId, sequence: 1 });
     if (renewed === undefined) {
       await this.#rest(IDLE_MS, signal);
@@ -141,10 +142,10 @@ export class LeaseKeeper {
 
   async #renew(grant: Grant, signal: AbortSignal): Promise<void> {
     const { renewEveryMs } = this.#contract.lease;
-    await this.#rest(renewInMs(grant.sentAtMs, leaseClockMs(), renewEveryMs), signal);
+    await this.#rest(renewInMs(grant.sentAtMs, leaseClockMs(this.#clock), renewEveryMs), signal);
     if (this.#grant !== grant || signal.aborted) return;
     const { duty, id: grantId } = grant;
-    if (rightLeftMs(grant.endsAtMs, leaseClockMs()) === 0) {
+    if (rightLeftMs(grant.endsAtMs, leaseClockMs(this.#clock)) === 0) {
       await this.#lapse(grant);
       return;
     }
@@ -155,7 +156,7 @@ export class LeaseKeeper {
       return;
     }
     if (this.#grant !== grant) return;
-    if (rightLeftMs(renewed.endsAtMs, leaseClockMs()) === 0) return;
+    if (rightLeftMs(renewed.endsAtMs, leaseClockMs(this.#clock)) === 0) return;
     const extension = await this.#ports.extendRow(renewed.times);
     if (this.#grant !== grant) return;
     if (extension === 'older') {
@@ -187,8 +188,8 @@ export class LeaseKeeper {
       this.#waitingFor = 'the RPO claim is not settled yet';
       return undefined;
     }
-    const sentAtMs = leaseClockMs();
-    const countedFrom = readClocks();
+    const sentAtMs = leaseClockMs(this.#clock);
+    const countedFrom = readClocks(this.#clock);
     let compared: boolean;
     try {
       const timeoutMs = Math.min(this.#contract.deadlines.etcdMs, Math.floor((ttlMs - marginMs) / ATTEMPTS));
@@ -222,7 +223,7 @@ export class LeaseKeeper {
 
   /** The right has run out with no news of the authority. Both clocks have ended the row already; this says why. */
   async #lapse(grant: Grant): Promise<void> {
-    const overdueMs = leaseClockMs() - grant.endsAtMs;
+    const overdueMs = leaseClockMs(this.#clock) - grant.endsAtMs;
     this.#logger.warn({ term: grant.duty.authority.value.term, overdueMs }, 'the lease has lapsed');
     this.#grant = undefined;
     this.#waitingFor = 'the lease has lapsed';
@@ -248,7 +249,7 @@ export class LeaseKeeper {
   }
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    await pause(ms, AbortSignal.any([signal, this.#wake.signal]));
+    await this.#clock.sleep(ms, AbortSignal.any([signal, this.#wake.signal]));
   }
 }
 

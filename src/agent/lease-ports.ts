@@ -1,6 +1,7 @@
+import type { ClockReading } from '../clock/clock.ts';
 import type { Versioned } from '../controlplane/store.ts';
 import type { AuthorityRecord, InSyncRecord } from '../domain/records.ts';
-import type { ClockReading, Extension } from '../reservations/lease-sql.ts';
+import type { Extension } from '../reservations/lease-sql.ts';
 
 /** What the reconciler has proved: this Postgres is open under this authority, with this follower set in force. */
 export interface Duty {

@@ -1,13 +1,13 @@
 import { closeAdmission, extendLease, grantLease, type LeaseRight } from '../reservations/lease-sql.ts';
 import { followerName } from './follower-name.ts';
 import type { Duty, KeeperPorts, LeaseTimes } from './lease-ports.ts';
-import type { LocalSession } from './local-session.ts';
+import type { Session } from './local-session.ts';
 
 const OPEN = { state: 'open', reason: null } as const;
 
 /** The lease keeper's statements in this member's Postgres, over a connection of their own. */
 export function leaseSql(
-  session: LocalSession,
+  session: Session,
   { cluster, member }: { readonly cluster: string; readonly member: string },
 ): Pick<KeeperPorts, 'grantRow' | 'extendRow'> & {
   closeAdmission(reason: string, timeoutMs: number): Promise<void>;

@@ -9,6 +9,7 @@ import { UNREAD } from './decide-action.ts';
 import { readIfThere, writeDurably } from './durable-file.ts';
 import { BARRIER_NAMES } from './follower-name.ts';
 import { LocalSession } from './local-session.ts';
+import type { MemberPostgres, RunningFacts } from './member-postgres.ts';
 import { pause } from './pause.ts';
 import {
   AUTO_CONF_EMPTY,
@@ -30,13 +31,9 @@ import {
   type ShutdownMode,
   stopPostmaster,
 } from './postmaster.ts';
-
-/** What the running Postgres says of itself. */
-export interface RunningFacts {
-  readonly recovering: boolean;
-  /** Changes with each start. */
-  readonly serverRun: string;
-}
+import { readSourceHistory } from './source-history.ts';
+import { hasRecordAfter } from './standby-position.ts';
+import type { OwnPosition, SourceHistory } from './timeline-history.ts';
 
 const FACTS_TIMEOUT_MS = 1_000;
 const START_TIMEOUT_MS = 60_000;
@@ -46,7 +43,7 @@ const STOP_STEP_MS = 3_000;
  * The one Postgres beside this agent: its files, its process, and the agent's sessions in it. A process that an earlier agent
  * started is taken over as it is: only its id matters.
  */
-export class LocalPostgres {
+export class LocalPostgres implements MemberPostgres {
   readonly #context: AgentContext;
   /** For the reconciler's looks and actions. */
   readonly admin: LocalSession;
@@ -157,6 +154,14 @@ export class LocalPostgres {
   ownName(): string {
     const { member, memory } = this.#context;
     return `${member}_${memory.value.incarnation ?? 'unknown'}`;
+  }
+
+  hasRecordAfter(position: Pick<OwnPosition, 'lsn' | 'timeline'>): Promise<boolean> {
+    return hasRecordAfter(this.#context, position);
+  }
+
+  historyOf(member: string): Promise<SourceHistory> {
+    return readSourceHistory(this.#context, member);
   }
 
   /** Starts it with the files as they are and waits until it answers. Throws `postgres_start_failed` with the log's end. */

@@ -1,6 +1,20 @@
 import type pg from 'pg';
+import type { SqlClient } from '../postgres/sql-client.ts';
 import { messageOf, unreachableError } from '../domain/errors.ts';
 import { closeConnection, dropConnection } from '../postgres/connection.ts';
+
+/** What the agent's parts need of a session in their own Postgres; LocalSession says how it behaves. */
+export interface Session {
+  query<R extends pg.QueryResultRow>(
+    text: string,
+    values?: readonly unknown[],
+    timeoutMs?: number,
+  ): Promise<R[]>;
+  one<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[], timeoutMs?: number): Promise<R>;
+  use<T>(work: (client: SqlClient) => Promise<T>, timeoutMs?: number): Promise<T>;
+  drop(): void;
+  close(): Promise<void>;
+}
 
 export interface SessionOptions {
   readonly open: () => Promise<pg.Client>;
@@ -12,7 +26,7 @@ export interface SessionOptions {
  * One connection to this member's own Postgres, opened when needed and opened again after any break. Every statement has
  * a deadline on this side too: a Postgres that is stopped with SIGSTOP answers nothing, and no server-side timeout fires.
  */
-export class LocalSession {
+export class LocalSession implements Session {
   readonly #options: SessionOptions;
   #client: Promise<pg.Client> | undefined;
 
@@ -30,7 +44,7 @@ export class LocalSession {
   }
 
   /** As `query`, for work that takes a client. */
-  async use<T>(work: (client: pg.Client) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
+  async use<T>(work: (client: SqlClient) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
     const client = this.#client ?? this.#open();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

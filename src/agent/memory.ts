@@ -39,8 +39,14 @@ export const blankMemory = (member: string): AgentMemory => ({
   quarantine: null,
 });
 
+/** What the agent needs of it. A change is durable when `update` returns. */
+export interface Memory {
+  readonly value: AgentMemory;
+  update(change: Partial<Omit<AgentMemory, 'member'>>): Promise<void>;
+}
+
 /** The memory on disk, and the only writer of it. A change is durable when `update` returns. */
-export class MemoryFile {
+export class MemoryFile implements Memory {
   readonly #path: string;
   #memory: AgentMemory;
   #tail: Promise<unknown> = Promise.resolve();

@@ -1,16 +1,13 @@
+import type { Clock } from '../clock/clock.ts';
 import type { EstateView, EstateWatch } from '../controlplane/estate-watch.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { MemberState } from '../domain/records.ts';
-import { readClusterState } from '../reservations/state-sql.ts';
-import { carryOut } from './carry-out.ts';
-import type { AgentContext } from './context.ts';
 import { type Action, decideAction, type EstateFacts, type LocalFacts } from './decide-action.ts';
 import { estateFacts } from './estate-facts.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
-import type { LocalPostgres, RunningFacts } from './local-postgres.ts';
-import { pause } from './pause.ts';
-import type { SyncBook } from './sync-book.ts';
-import type { Work } from './work.ts';
+import type { AgentLogger } from './logger.ts';
+import type { Memory } from './memory.ts';
+import type { Round } from './work.ts';
 
 const TICK_MS = 200;
 /** After an action that moved something. */
@@ -38,6 +35,29 @@ const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberSta
   quarantine: 'quarantined',
 };
 
+/** What is looked at, and how what was decided is carried out. Both may take long and may throw: they are done again. */
+export interface ReconcilerPorts {
+  look(): Promise<Look>;
+  carryOut(action: Action, round: Round): Promise<void>;
+}
+
+/** This member as it was found. `serverRun` changes with each start of Postgres; undefined: it doesn't answer. */
+export interface Look {
+  readonly facts: Omit<LocalFacts, 'reconciledMapVersion'>;
+  readonly serverRun: string | undefined;
+}
+
+export interface ReconcilerOptions {
+  readonly cluster: string;
+  readonly member: string;
+  readonly memory: Memory;
+  readonly logger: AgentLogger;
+  readonly clock: Clock;
+  readonly keeper: LeaseKeeper;
+  readonly watch: EstateWatch;
+  readonly ports: ReconcilerPorts;
+}
+
 interface Reconciled {
   readonly term: number;
   readonly mapVersion: number;
@@ -49,10 +69,8 @@ interface Reconciled {
  * there. An action ends early when the authority changes; what it left half done is found again at the next look.
  */
 export class Reconciler {
-  readonly #context: AgentContext;
-  readonly #postgres: LocalPostgres;
+  readonly #options: ReconcilerOptions;
   readonly #keeper: LeaseKeeper;
-  readonly #book: SyncBook;
   readonly #watch: EstateWatch;
   #status: Status = { state: 'starting', reason: null };
   #leading = false;
@@ -62,17 +80,9 @@ export class Reconciler {
   #dirty = false;
   #action: { readonly revision: string | undefined; readonly abort: AbortController } | undefined;
 
-  constructor(options: {
-    readonly context: AgentContext;
-    readonly postgres: LocalPostgres;
-    readonly keeper: LeaseKeeper;
-    readonly book: SyncBook;
-    readonly watch: EstateWatch;
-  }) {
-    this.#context = options.context;
-    this.#postgres = options.postgres;
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
     this.#keeper = options.keeper;
-    this.#book = options.book;
     this.#watch = options.watch;
   }
 
@@ -87,6 +97,7 @@ export class Reconciler {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { logger, clock } = this.#options;
     const stop = this.#watch.onChange((view) => this.#onChange(view));
     let failures = 0;
     try {
@@ -100,11 +111,11 @@ export class Reconciler {
         } catch (error) {
           failures += 1;
           this.#status = { ...this.#status, reason: messageOf(error) };
-          this.#context.logger.warn({ reason: messageOf(error) }, 'an action failed');
+          logger.warn({ reason: messageOf(error) }, 'an action failed');
         }
         if (failures > 0) restMs = Math.min(BACKOFF_MAX_MS, TICK_MS * 2 ** failures);
         if (this.#dirty) continue;
-        await pause(restMs, AbortSignal.any([signal, this.#wake.signal]));
+        await clock.sleep(restMs, AbortSignal.any([signal, this.#wake.signal]));
       }
     } finally {
       stop();
@@ -113,7 +124,7 @@ export class Reconciler {
 
   /** A changed authority ends the action under way, takes the lease's duty back at once, and wakes the loop. */
   #onChange(view: EstateView): void {
-    const { cluster, logger } = this.#context;
+    const { cluster, logger } = this.#options;
     const authority = view.clusters.get(cluster)?.authority;
     if (this.#action !== undefined && this.#action.revision !== authority?.revision)
       this.#action.abort.abort();
@@ -130,26 +141,21 @@ export class Reconciler {
 
   /** Whether something was moved. */
   async #round(signal: AbortSignal): Promise<boolean> {
-    const context = this.#context;
+    const { cluster, member, memory, ports } = this.#options;
     const estate = this.#watch.current();
-    const view = estate.clusters.get(context.cluster);
-    const facts = estateFacts(estate, context);
+    const view = estate.clusters.get(cluster);
+    const facts = estateFacts(estate, { cluster, member });
     if (facts === undefined || view === undefined) {
       this.#status = { state: 'starting', reason: 'etcd holds no such cluster yet' };
       return false;
     }
-    const { local, running } = await this.#look();
-    const action = decideAction({
-      member: context.member,
-      estate: facts,
-      local,
-      memory: context.memory.value,
-    });
+    const { local, serverRun } = await this.#look();
+    const action = decideAction({ member, estate: facts, local, memory: memory.value });
     await this.#remember(facts, action);
     const wasLeading = this.#leading;
     this.#leading = action.kind === 'lead';
     if (wasLeading && !this.#leading && action.kind !== 'adopt') {
-      const lost = view.authority?.value.leader !== context.member || view.authority.value.phase !== 'open';
+      const lost = view.authority?.value.leader !== member || view.authority.value.phase !== 'open';
       await this.#keeper.withdraw(reasonOf(action), { lost });
     }
     if (view.authority === undefined) {
@@ -162,15 +168,15 @@ export class Reconciler {
     this.#onChangeSince(estate);
     this.#status = statusOf(action);
     try {
-      await this.#carryOut(action, running?.serverRun ?? '', {
-        context,
-        postgres: this.#postgres,
-        keeper: this.#keeper,
+      const round: Round = {
         estate,
         view,
         authority: view.authority,
+        serverRun: serverRun ?? '',
         signal: AbortSignal.any([signal, abort.signal]),
-      });
+      };
+      await ports.carryOut(action, round);
+      if (action.kind === 'adopt') this.#reconciled = reconciledBy(round);
     } finally {
       this.#action = undefined;
     }
@@ -182,47 +188,21 @@ export class Reconciler {
     if (now !== before) this.#onChange(now);
   }
 
-  async #look(): Promise<{ local: LocalFacts; running: RunningFacts | undefined }> {
-    const pid = await this.#postgres.pid();
-    const running = pid === undefined ? undefined : await this.#postgres.running();
-    const state =
-      running === undefined
-        ? undefined
-        : await this.#postgres.admin.use(readClusterState).catch(() => undefined);
-    const reconciled =
+  async #look(): Promise<{ local: LocalFacts; serverRun: string | undefined }> {
+    const { facts, serverRun } = await this.#options.ports.look();
+    const known =
       this.#reconciled !== undefined &&
-      this.#reconciled.serverRun === running?.serverRun &&
-      this.#reconciled.term === state?.term
-        ? this.#reconciled.mapVersion
-        : null;
+      this.#reconciled.serverRun === serverRun &&
+      this.#reconciled.term === facts.storedTerm;
     return {
-      running,
-      local: {
-        data: await this.#postgres.data(),
-        process: pid === undefined ? 'stopped' : running === undefined ? 'starting' : 'running',
-        recovering: running?.recovering ?? null,
-        upstream: await this.#postgres.upstream(running),
-        storedTerm: state?.term ?? null,
-        storedEpoch: state?.epoch ?? null,
-        reconciledMapVersion: reconciled,
-      },
-    };
-  }
-
-  async #carryOut(action: Action, serverRun: string, work: Work): Promise<void> {
-    await carryOut(action, work, { book: this.#book, serverRun });
-    if (action.kind !== 'adopt') return;
-    const { authority, estate } = work;
-    this.#reconciled = {
-      term: authority.value.term,
-      mapVersion: estate.map?.value.version ?? 0,
       serverRun,
+      local: { ...facts, reconciledMapVersion: known ? (this.#reconciled?.mapVersion ?? null) : null },
     };
   }
 
   /** Before anything is done by it: what was seen once is never undone by an older answer. */
   async #remember(facts: EstateFacts, action: Action): Promise<void> {
-    const { memory } = this.#context;
+    const { memory } = this.#options;
     const { value } = memory;
     if (value.estate !== null && value.estate !== facts.incarnation) return;
     await memory.update({
@@ -236,6 +216,12 @@ export class Reconciler {
     });
   }
 }
+
+const reconciledBy = ({ authority, estate, serverRun }: Round): Reconciled => ({
+  term: authority.value.term,
+  mapVersion: estate.map?.value.version ?? 0,
+  serverRun,
+});
 
 const reasonOf = (action: Action): string =>
   ('reason' in action ? action.reason : null) ?? `it no longer leads (${action.kind})`;

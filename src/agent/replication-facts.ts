@@ -1,13 +1,13 @@
-import type { LocalSession } from './local-session.ts';
+import type { Session } from './local-session.ts';
 import type { Walsender } from './sync-set.ts';
 
-export async function readFlushedLsn(session: LocalSession): Promise<string> {
+export async function readFlushedLsn(session: Session): Promise<string> {
   const { lsn } = await session.one<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn');
   return lsn;
 }
 
 /** The leader's walsenders, clones under way included. */
-export function readWalsenders(session: LocalSession): Promise<Walsender[]> {
+export function readWalsenders(session: Session): Promise<Walsender[]> {
   return session.query<WalsenderRow>(WALSENDERS).then((rows) =>
     rows.map((row) => ({
       name: row.application_name,
@@ -37,7 +37,7 @@ const WALSENDERS = `
   from pg_stat_replication`;
 
 /** Head positions of every shard that has a head row. On a standby: what has been replayed. */
-export async function readPositions(session: LocalSession): Promise<Record<string, string>> {
+export async function readPositions(session: Session): Promise<Record<string, string>> {
   const [there] = await session.query<{ there: boolean }>(
     `select to_regclass('capstan.shard_head') is not null as there`,
   );

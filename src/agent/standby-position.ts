@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { AgentContext } from './context.ts';
 import { spawnEnvironment, spawnIdentity } from '../postgres/run-as.ts';
-import type { LocalSession } from './local-session.ts';
+import type { Session } from './local-session.ts';
 import { type OwnPosition, segmentBefore, timelineOfWalFile } from './timeline-history.ts';
 
 export interface StandbyPosition extends OwnPosition {
@@ -22,7 +22,7 @@ interface PositionRow {
  * Where a standby's replay stands. Its timeline is that of the newest WAL segment file that holds the last replayed byte:
  * pg_control tells it only as of the last restart point.
  */
-export async function readStandbyPosition(session: LocalSession): Promise<StandbyPosition> {
+export async function readStandbyPosition(session: Session): Promise<StandbyPosition> {
   const row = await session.one<PositionRow>(
     `select pg_last_wal_replay_lsn()::text as replayed, pg_last_wal_receive_lsn()::text as received,
        (select system_identifier::text from pg_control_system()) as system_identifier,
@@ -45,7 +45,7 @@ export async function readStandbyPosition(session: LocalSession): Promise<Standb
 }
 
 /** Whether nothing is received, and the configuration that this session has read names no source. */
-export async function receivesNothing(session: LocalSession): Promise<boolean> {
+export async function receivesNothing(session: Session): Promise<boolean> {
   // A receiver that is still connecting shows among the processes only.
   const { still } = await session.one<{ still: boolean }>(
     `select current_setting('primary_conninfo') = '' and current_setting('restore_command') = ''

@@ -1,19 +1,20 @@
 import type { InSyncRecord, Voter } from '../domain/records.ts';
 import { assertNever, unreachableError } from '../domain/errors.ts';
+import type { Clock } from '../clock/clock.ts';
 import { BARRIER_NAMES, syncNames } from './follower-name.ts';
-import type { LocalSession } from './local-session.ts';
+import type { Session } from './local-session.ts';
 import type { AgentLogger } from './logger.ts';
-import { pause } from './pause.ts';
 import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
 import { allFlushed, obeysExactly, planSyncSet, type SyncInput } from './sync-set.ts';
 
 export interface SyncBookPorts {
-  readonly session: LocalSession;
+  readonly session: Session;
   /** A session whose commits wait as a client's do. */
-  readonly probe: () => LocalSession;
+  readonly probe: () => Session;
   /** Replaces the setting's file, durably, and has Postgres read it. */
   readonly writeNames: (names: string) => Promise<void>;
   readonly logger: AgentLogger;
+  readonly clock: Clock;
 }
 
 type RecordedSet = Pick<InSyncRecord, 'voters' | 'required' | 'degraded'>;
@@ -193,19 +194,19 @@ export class SyncBook {
 
   /** Commits something behind the barrier until one is seen waiting. It is let go with the names that follow. */
   async #proveCommitsWait(signal: AbortSignal): Promise<void> {
-    const { session } = this.#ports;
-    const deadline = performance.now() + RELOAD_DEADLINE_MS;
-    while (performance.now() < deadline && !signal.aborted) {
+    const { session, clock } = this.#ports;
+    const deadline = clock.monotonicMs() + RELOAD_DEADLINE_MS;
+    while (clock.monotonicMs() < deadline && !signal.aborted) {
       const probe = this.#ports.probe();
       const { pid } = await probe.one<{ pid: number }>('select pg_backend_pid() as pid');
       const commit = commitOnce(probe);
-      while (!commit.settled && performance.now() < deadline && !signal.aborted) {
+      while (!commit.settled && clock.monotonicMs() < deadline && !signal.aborted) {
         const waiting = await session.query(
           `select 1 from pg_stat_activity where pid = $1 and wait_event = 'SyncRep'`,
           [pid],
         );
         if (waiting.length > 0) return;
-        await pause(STEP_MS, signal);
+        await clock.sleep(STEP_MS, signal);
       }
     }
     throw late('a commit to be seen waiting for a follower');
@@ -217,16 +218,17 @@ export class SyncBook {
     what: string,
     holds: () => Promise<boolean>,
   ): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
+    const { clock } = this.#ports;
+    const deadline = clock.monotonicMs() + timeoutMs;
     while (!(await holds())) {
-      if (signal.aborted || performance.now() > deadline) throw late(what);
-      await pause(STEP_MS, signal);
+      if (signal.aborted || clock.monotonicMs() > deadline) throw late(what);
+      await clock.sleep(STEP_MS, signal);
     }
   }
 }
 
 /** Commits something that a follower must flush, and closes the session whenever that ends. */
-function commitOnce(probe: LocalSession): { readonly settled: boolean } {
+function commitOnce(probe: Session): { readonly settled: boolean } {
   const state = { settled: false };
   const commit = async () => {
     try {

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { type Clock, timestampOf } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import type { AuditRecord } from '../domain/records.ts';
 import type { EtcdPort, EtcdReader } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
@@ -9,18 +10,20 @@ export type AuditEntry = Pick<AuditRecord, 'actor' | 'action' | 'target'> &
   Partial<Omit<AuditRecord, 'id' | 'at' | 'actor' | 'action' | 'target'>>;
 
 const TIME_DIGITS = 11;
-let lastId = { ms: 0, sequence: 0 };
+/** By clock, for each stands for one process. */
+const lastIds = new WeakMap<Clock, { readonly ms: number; readonly sequence: number }>();
 
 /**
  * An id that sorts by time: base-32 milliseconds, a sequence within the millisecond of this process, 40 random bits.
  * A wall clock that steps back doesn't make this process's ids go back.
  */
-export function auditId(nowMs: number = Date.now()): string {
+export function auditId(clock: Clock = systemClock, nowMs: number = clock.wallMs()): string {
+  const lastId = lastIds.get(clock) ?? { ms: 0, sequence: 0 };
   const ms = Math.max(nowMs, lastId.ms);
   const sequence = ms === lastId.ms ? lastId.sequence + 1 : 0;
-  lastId = { ms, sequence };
+  lastIds.set(clock, { ms, sequence });
   const time = ms.toString(32).padStart(TIME_DIGITS, '0');
-  return `${time}-${sequence.toString(32).padStart(4, '0')}-${randomBytes(5).toString('hex')}`;
+  return `${time}-${sequence.toString(32).padStart(4, '0')}-${clock.hex(5)}`;
 }
 
 const MAX_DIGIT = 'v';
@@ -29,10 +32,10 @@ const MAX_DIGIT = 'v';
 const idFloor = (ms: number) => Math.max(0, ms).toString(32).padStart(TIME_DIGITS, '0');
 
 /** The full record of an entry, as it will be stored. */
-export function auditRecordOf(entry: AuditEntry): AuditRecord {
+export function auditRecordOf(entry: AuditEntry, clock: Clock = systemClock): AuditRecord {
   return {
-    id: auditId(),
-    at: new Date().toISOString(),
+    id: auditId(clock),
+    at: timestampOf(clock),
     operation: null,
     planHash: null,
     before: null,
@@ -44,17 +47,27 @@ export function auditRecordOf(entry: AuditEntry): AuditRecord {
 }
 
 /** Adds the entry to a change's own transaction: the change and its record are there together or not at all. */
-export function auditIn(transaction: Transaction, keys: Keys, entry: AuditEntry): AuditRecord {
-  const record = auditRecordOf(entry);
+export function auditIn(
+  transaction: Transaction,
+  keys: Keys,
+  entry: AuditEntry,
+  clock: Clock = systemClock,
+): AuditRecord {
+  const record = auditRecordOf(entry, clock);
   const key = keys.auditEntry(record.id);
   transaction.expect(key, '0').put(key, record);
   return record;
 }
 
 /** Records something that has no transaction of its own: a refusal, a failure. Throws what EtcdPort.transact throws. */
-export async function appendAudit(etcd: EtcdPort, keys: Keys, entry: AuditEntry): Promise<AuditRecord> {
+export async function appendAudit(
+  etcd: EtcdPort,
+  keys: Keys,
+  entry: AuditEntry,
+  clock: Clock = systemClock,
+): Promise<AuditRecord> {
   const transaction = new Transaction(etcd);
-  const record = auditIn(transaction, keys, entry);
+  const record = auditIn(transaction, keys, entry, clock);
   // The key is this entry's own and is never deleted: a second try finds it there.
   await transaction.commit({ repeatable: true });
   return record;

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/clock.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import { type ClusterView, clusterOfKey, clusterViewFrom, emptyClusterView } from './cluster-view.ts';
 import { EMPTY_ESTATE_VIEW, type EstateView, nextEstateView } from './estate-snapshot.ts';
@@ -18,11 +19,13 @@ export interface WatchEstateOptions {
   readonly onReport?: (report: WatchReport) => void;
   /** Told of each break of the connection; the watch mends itself. */
   readonly onBreak?: (error: unknown) => void;
+  /** The one that the port's proofs are told on; default: this process's. */
+  readonly clock?: Clock;
 }
 
 /** Follows a whole estate. Resolves with the first view; throws `etcd_unreachable` when there is none in time. */
 export function watchEstate(options: WatchEstateOptions): Promise<EstateWatch> {
-  const { etcd, keys, heartbeats = false, onReport, onBreak } = options;
+  const { etcd, keys, heartbeats = false, onReport, onBreak, clock } = options;
   const shown = (key: string) => heartbeats || !key.startsWith(heartbeatsOf(keys, key));
   return LiveView.open<EstateView>({
     etcd,
@@ -31,6 +34,7 @@ export function watchEstate(options: WatchEstateOptions): Promise<EstateWatch> {
     initial: EMPTY_ESTATE_VIEW,
     onReport,
     onBreak,
+    clock,
     next: (view, changed, records) =>
       nextEstateView({ keys, view, changed, kvs: records.kvs, revision: records.revision, shown }),
   });
@@ -40,7 +44,7 @@ export function watchEstate(options: WatchEstateOptions): Promise<EstateWatch> {
 export function watchCluster(
   options: Omit<WatchEstateOptions, 'heartbeats'> & { readonly cluster: string },
 ): Promise<ClusterWatch> {
-  const { etcd, keys, cluster, onReport, onBreak } = options;
+  const { etcd, keys, cluster, onReport, onBreak, clock } = options;
   return LiveView.open<ClusterView>({
     etcd,
     keys,
@@ -49,6 +53,7 @@ export function watchCluster(
     initial: emptyClusterView(cluster),
     onReport,
     onBreak,
+    clock,
     next: (view, changed, { kvs }) => {
       const prefix = keys.cluster(cluster);
       if (![...changed].some((key) => key.startsWith(prefix))) return view;

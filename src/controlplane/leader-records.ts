@@ -1,3 +1,5 @@
+import { type Clock, timestampOf } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import type { AuthorityRecord, InSyncRecord, MembershipRecord } from '../domain/records.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import { auditIn } from './audit.ts';
@@ -11,6 +13,7 @@ interface UnderAuthority {
   readonly keys: Keys;
   readonly cluster: string;
   readonly authority: Versioned<AuthorityRecord>;
+  readonly clock?: Clock;
 }
 
 /**
@@ -25,8 +28,8 @@ export async function openBootstrap(
     readonly inSync?: InSyncRecord;
   },
 ): Promise<Versioned<AuthorityRecord> | undefined> {
-  const { etcd, keys, cluster, authority, member, actor, inSync } = options;
-  const at = new Date().toISOString();
+  const { etcd, keys, cluster, authority, member, actor, inSync, clock = systemClock } = options;
+  const at = timestampOf(clock);
   const value = nextAuthority(authority.value, { kind: 'bootstrapped', leader: member }, at);
   const transaction = new Transaction(etcd)
     .expect(keys.authority(cluster), authority.revision)
@@ -34,13 +37,14 @@ export async function openBootstrap(
   if (inSync !== undefined) {
     transaction.expect(keys.inSync(cluster), '0').put(keys.inSync(cluster), inSync);
   }
-  auditIn(transaction, keys, {
+  const entry = {
     actor,
     action: 'authority.bootstrapped',
     target: cluster,
     before: authority.value,
     after: value,
-  });
+  };
+  auditIn(transaction, keys, entry, clock);
   const revision = await transaction.commitAt();
   return revision === undefined ? undefined : { value, revision };
 }
@@ -59,20 +63,32 @@ export async function recordInSync(
     readonly reason: string;
   },
 ): Promise<Versioned<InSyncRecord> | undefined> {
-  const { etcd, keys, cluster, authority, membership, before, after, actor, reason } = options;
+  const {
+    etcd,
+    keys,
+    cluster,
+    authority,
+    membership,
+    before,
+    after,
+    actor,
+    reason,
+    clock = systemClock,
+  } = options;
   const transaction = new Transaction(etcd)
     .expect(keys.authority(cluster), authority.revision)
     .expect(keys.membership(cluster), membership.revision)
     .expect(keys.inSync(cluster), revisionOf(before))
     .put(keys.inSync(cluster), after);
-  auditIn(transaction, keys, {
+  const entry = {
     actor,
     action: 'in-sync.record',
     target: cluster,
     before: before?.value ?? null,
     after,
     reason,
-  });
+  };
+  auditIn(transaction, keys, entry, clock);
   const revision = await transaction.commitAt();
   return revision === undefined ? undefined : { value: after, revision };
 }

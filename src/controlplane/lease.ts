@@ -1,3 +1,5 @@
+import { type Clock, timestampOf } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import { CapstanError } from '../domain/errors.ts';
 import type { AuthorityRecord, LeaseRecord } from '../domain/records.ts';
 import type { CallOptions, EtcdPort } from '../etcd/port.ts';
@@ -15,6 +17,7 @@ export interface RenewLeaseOptions {
   readonly sequence: number;
   readonly ttlMs: number;
   readonly call?: CallOptions;
+  readonly clock?: Clock;
 }
 
 /**
@@ -32,7 +35,18 @@ export type RenewLeaseResult =
  * An authority that is not open, or whose leader is another member, is `superseded` without asking.
  */
 export async function renewLease(options: RenewLeaseOptions): Promise<RenewLeaseResult> {
-  const { etcd, keys, cluster, authority, member, grantId, sequence, ttlMs, call } = options;
+  const {
+    etcd,
+    keys,
+    cluster,
+    authority,
+    member,
+    grantId,
+    sequence,
+    ttlMs,
+    call,
+    clock = systemClock,
+  } = options;
   const { term, phase, leader } = authority.value;
   if (phase !== 'open' || leader !== member) return { kind: 'superseded' };
   const lease: LeaseRecord = {
@@ -41,7 +55,7 @@ export async function renewLease(options: RenewLeaseOptions): Promise<RenewLease
     grantId,
     sequence,
     ttlMs,
-    renewedAt: new Date().toISOString(),
+    renewedAt: timestampOf(clock),
   };
   try {
     const renewed = await new Transaction(etcd)

@@ -1,3 +1,5 @@
+import type { Clock } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import { unknownError } from '../domain/errors.ts';
 import type { EtcdPort, Watch } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
@@ -19,6 +21,8 @@ export interface LiveViewOptions<T> {
   readonly next: (view: T, changed: ReadonlySet<string>, records: LiveRecords) => T;
   readonly onReport?: ((report: WatchReport) => void) | undefined;
   readonly onBreak?: ((error: unknown) => void) | undefined;
+  /** The one that the proofs of the watch are told on. */
+  readonly clock?: Clock | undefined;
 }
 
 /**
@@ -27,6 +31,7 @@ export interface LiveViewOptions<T> {
  */
 export class LiveView<T> {
   readonly #options: LiveViewOptions<T>;
+  readonly #clock: Clock;
   readonly #records: LiveRecords;
   readonly #listeners = new Set<(view: T) => void>();
   #view: T;
@@ -35,6 +40,7 @@ export class LiveView<T> {
 
   private constructor(options: LiveViewOptions<T>) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#view = options.initial;
     this.#records = new LiveRecords(options.keys, (report) => options.onReport?.(report));
   }
@@ -59,7 +65,7 @@ export class LiveView<T> {
 
   /** Everything that was committed longer ago than this is in the view. Proofs come about once a second. */
   staleForMs(): number {
-    return performance.now() - this.#provenAt;
+    return this.#clock.monotonicMs() - this.#provenAt;
   }
 
   /** Called after each change with the new view; the answer ends it. A listener must not throw. */
@@ -79,22 +85,20 @@ export class LiveView<T> {
         reject(error);
       }
     });
-    const late = setTimeout(
-      () =>
-        reject(
-          unknownError(`${what ?? 'the expected change in etcd'} did not come within ${timeoutMs} ms`, {
-            code: 'wait_timed_out',
-            data: { timeoutMs, staleForMs: Math.round(this.staleForMs()) },
-          }),
-        ),
-      timeoutMs,
+    const cancel = this.#clock.after(timeoutMs, () =>
+      reject(
+        unknownError(`${what ?? 'the expected change in etcd'} did not come within ${timeoutMs} ms`, {
+          code: 'wait_timed_out',
+          data: { timeoutMs, staleForMs: Math.round(this.staleForMs()) },
+        }),
+      ),
     );
     const onAbort = () => reject(signal?.reason);
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
     return promise.finally(() => {
       stop();
-      clearTimeout(late);
+      cancel();
       signal?.removeEventListener('abort', onAbort);
     });
   }

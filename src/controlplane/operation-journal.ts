@@ -1,4 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Clock, nowOf } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
 import type { OperationRecord } from '../domain/records.ts';
 import type { EtcdPort, EtcdReader } from '../etcd/port.ts';
@@ -41,10 +42,20 @@ export type JournalResult =
 export class OperationJournal {
   readonly #etcd: EtcdPort;
   readonly #keys: Keys;
+  readonly #clock: Clock;
 
-  constructor({ etcd, keys }: { readonly etcd: EtcdPort; readonly keys: Keys }) {
+  constructor({
+    etcd,
+    keys,
+    clock = systemClock,
+  }: {
+    readonly etcd: EtcdPort;
+    readonly keys: Keys;
+    readonly clock?: Clock | undefined;
+  }) {
     this.#etcd = etcd;
     this.#keys = keys;
+    this.#clock = clock;
   }
 
   /** Throws `etcd_unreachable` when there was no effect, `etcd_outcome_unknown` when that can't be found out in time. */
@@ -55,7 +66,7 @@ export class OperationJournal {
     change.with?.(transaction);
     let lost: CapstanError | undefined;
     for (let attempt = 0; attempt <= RESOLVE_TRIES; attempt += 1) {
-      if (attempt > 0) await delay(RESOLVE_PAUSE_MS);
+      if (attempt > 0) await this.#clock.sleep(RESOLVE_PAUSE_MS);
       try {
         const revision = await transaction.commitAt();
         if (revision !== undefined) return { kind: 'written', held: { value: next, revision } };
@@ -103,7 +114,7 @@ export class OperationJournal {
         record: held.value,
         phase: phaseAfter(held.value),
         coordinatorId,
-        now: new Date(),
+        now: nowOf(this.#clock),
       });
       const result = await this.write({
         held,

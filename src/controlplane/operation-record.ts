@@ -1,18 +1,19 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
+import type { Clock } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import type { OperationKind, OperationRecord, OperationStatus, OperationStep } from '../domain/records.ts';
 
 /** A time-ordered name that a person can read out: `failover-20261122t205916-3f9a`. */
-export function newOperationId(kind: OperationKind, now: Date): string {
+export function newOperationId(kind: OperationKind, now: Date, clock: Clock = systemClock): string {
   const stamp = now
     .toISOString()
     .replaceAll(/[-:]|\.\d+Z$/g, '')
     .toLowerCase();
-  return `${kind}-${stamp}-${randomBytes(2).toString('hex')}`;
+  return `${kind}-${stamp}-${clock.hex(2)}`;
 }
 
 /** Names one run of one process: a resumed run is another coordinator, also on the same host. */
-export const newCoordinatorId = (): string => `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
+export const newCoordinatorId = (clock: Clock = systemClock): string =>
+  `${clock.process}/${clock.uuid().slice(0, 8)}`;
 
 export interface NewOperation {
   readonly id: string;

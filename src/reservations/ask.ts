@@ -1,11 +1,32 @@
-import type { ClientBase, DatabaseError } from 'pg';
+import type { DatabaseError } from 'pg';
+import type { Clock } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
 import { messageOf } from '../domain/errors.ts';
 import { fenceReasonOf } from '../domain/sqlstate.ts';
 import { sqlStateOf } from '../postgres/connection.ts';
+import type { SqlClient } from '../postgres/sql-client.ts';
 import type { AnswerFacts, Refused, Unknown, UnknownWhy } from './types.ts';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const ADMIN_SHUTDOWN = '57P01';
+
+interface Notice {
+  readonly code: string | undefined;
+  readonly message?: string | undefined;
+}
+
+/** A connection that also tells of warnings; pg's clients are one. */
+export interface AskClient extends SqlClient {
+  on(event: 'notice', listener: (notice: Notice) => void): unknown;
+  off(event: 'notice', listener: (notice: Notice) => void): unknown;
+}
+
+export interface AskOptions {
+  /** From before sending; when it passes, the result is `unknown` and the connection must be destroyed. */
+  readonly deadlineMs: number;
+  /** What the reply is timed by; default: this process's. */
+  readonly clock?: Clock;
+}
 
 export interface Answered<T> {
   readonly kind: 'answered';
@@ -21,19 +42,19 @@ type Reply = { readonly text: string } | { readonly error: unknown } | 'deadline
  * throws. The call must be alone on the connection.
  */
 export async function ask<T extends AnswerFacts>(
-  client: ClientBase,
+  client: AskClient,
   sql: string,
-  deadlineMs: number,
+  { deadlineMs, clock = systemClock }: AskOptions,
 ): Promise<Answered<T> | Refused | Unknown> {
   const warnings: string[] = [];
-  const onNotice = (notice: { code: string | undefined; message?: string | undefined }) => {
+  const onNotice = (notice: Notice) => {
     if (spoilsReply(notice.code)) warnings.push(`${notice.code} ${notice.message ?? ''}`);
   };
   client.on('notice', onNotice);
-  const sentAt = performance.now();
+  const sentAt = clock.monotonicMs();
   try {
-    const reply = await within(send(client, sql), deadlineMs);
-    const elapsedMs = performance.now() - sentAt;
+    const reply = await within(send(client, sql), deadlineMs, clock);
+    const elapsedMs = clock.monotonicMs() - sentAt;
     if (reply === 'deadline') {
       return unknown('deadline', `no reply in ${deadlineMs} ms`, { connectionUsable: false });
     }
@@ -67,7 +88,7 @@ function spoilsReply(code: string | undefined): boolean {
 }
 
 /** The simple protocol: one message is one transaction, whose start is its statement's (the fence checks that). */
-async function send(client: ClientBase, sql: string): Promise<Reply> {
+async function send(client: AskClient, sql: string): Promise<Reply> {
   try {
     const { rows } = await client.query<{ answer: string }>(sql);
     const text = rows[0]?.answer;
@@ -77,15 +98,15 @@ async function send(client: ClientBase, sql: string): Promise<Reply> {
   }
 }
 
-async function within(reply: Promise<Reply>, deadlineMs: number): Promise<Reply> {
-  let timer: NodeJS.Timeout | undefined;
+async function within(reply: Promise<Reply>, deadlineMs: number, clock: Clock): Promise<Reply> {
+  let cancel: (() => void) | undefined;
   const late = new Promise<Reply>((resolve) => {
-    timer = setTimeout(() => resolve('deadline'), deadlineMs);
+    cancel = clock.after(deadlineMs, () => resolve('deadline'));
   });
   try {
     return await Promise.race([reply, late]);
   } finally {
-    clearTimeout(timer);
+    cancel?.();
   }
 }
 

@@ -1,5 +1,5 @@
-import { type ClientBase, escapeLiteral } from 'pg';
-import { ask } from './ask.ts';
+import { escapeLiteral } from 'pg';
+import { ask, type AskClient, type AskOptions } from './ask.ts';
 import type {
   Command,
   DecideAnswer,
@@ -13,23 +13,18 @@ import type {
   Scope,
 } from './types.ts';
 
-export interface AskOptions {
-  /** From before sending; when it passes, the result is `unknown` and the connection must be destroyed. */
-  readonly deadlineMs: number;
-}
-
 /**
  * Decides a batch in one transaction. `decided` only if the whole reply came within the right that it was given under;
  * `refused` proves that nothing happened; anything else is `unknown`: resolve each token. Never throws.
  */
 export async function decide(
-  client: ClientBase,
+  client: AskClient,
   scope: Scope,
   commands: readonly Command[],
   options: AskOptions,
 ): Promise<DecideResult> {
   const batch = `${escapeLiteral(JSON.stringify(commands))}::jsonb`;
-  const reply = await ask<DecideAnswer>(client, call('decide', scope, [batch]), options.deadlineMs);
+  const reply = await ask<DecideAnswer>(client, call('decide', scope, [batch]), options);
   if (reply.kind !== 'answered') return reply;
   return { kind: 'decided', elapsedMs: reply.elapsedMs, ...reply.answer };
 }
@@ -39,13 +34,13 @@ export async function decide(
  * reports is flushed there. `not_found` may still be in flight: only a `settle` command makes it final. Never throws.
  */
 export async function resolveToken(
-  client: ClientBase,
+  client: AskClient,
   scope: Scope,
   token: { issuer: string; token: string },
   options: AskOptions,
 ): Promise<ResolveResult> {
   const args = [escapeLiteral(token.issuer), escapeLiteral(token.token)];
-  const reply = await ask<ResolveAnswer>(client, call('resolve', scope, args), options.deadlineMs);
+  const reply = await ask<ResolveAnswer>(client, call('resolve', scope, args), options);
   if (reply.kind !== 'answered') return reply;
   return { kind: 'resolved', elapsedMs: reply.elapsedMs, ...reply.answer };
 }
@@ -55,13 +50,13 @@ export async function resolveToken(
  * empty answer means that this cluster had decided no such token; one in flight isn't seen. Never throws.
  */
 export async function findToken(
-  client: ClientBase,
+  client: AskClient,
   scope: Scope,
   token: string,
   options: AskOptions,
 ): Promise<FindTokenResult> {
   const sql = call('find_token', scope, [escapeLiteral(token)]);
-  const reply = await ask<FindTokenAnswer>(client, sql, options.deadlineMs);
+  const reply = await ask<FindTokenAnswer>(client, sql, options);
   if (reply.kind !== 'answered') return reply;
   return { kind: 'found', elapsedMs: reply.elapsedMs, ...reply.answer };
 }
@@ -76,7 +71,7 @@ export interface ReadIssuerRequest {
  * same-region follower; `unknown` (`deadline`) when that takes too long. Never throws.
  */
 export async function readIssuer(
-  client: ClientBase,
+  client: AskClient,
   scope: Scope,
   request: ReadIssuerRequest,
   options: AskOptions,
@@ -88,7 +83,7 @@ export async function readIssuer(
     escapeLiteral(open?.after ?? ''),
     String(open?.limit ?? 0),
   ];
-  const reply = await ask<IssuerAnswer>(client, call('read_issuer', scope, args), options.deadlineMs);
+  const reply = await ask<IssuerAnswer>(client, call('read_issuer', scope, args), options);
   if (reply.kind !== 'answered') return reply;
   return { kind: 'read', elapsedMs: reply.elapsedMs, ...reply.answer };
 }

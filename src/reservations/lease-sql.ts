@@ -1,14 +1,7 @@
-import { readFileSync } from 'node:fs';
-import type { ClientBase } from 'pg';
+import { type ClockReading, readClocks } from '../clock/clock.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import type { SqlClient } from '../postgres/sql-client.ts';
 import type { ShardId } from '../domain/shard.ts';
-
-/** Both clocks of this host at one moment. */
-export interface ClockReading {
-  readonly wallMs: number;
-  readonly bootMs: number | null;
-}
-
-export const readClocks = (): ClockReading => ({ wallMs: Date.now(), bootMs: bootClockMs() });
 
 /** What is left of a right, in milliseconds, margin already taken off. */
 export interface LeaseRight {
@@ -48,23 +41,11 @@ export interface ExtendLease extends LeaseRight {
 }
 
 /**
- * Milliseconds since boot, sleep included, from where Postgres reads it; null where there is no /proc. Postgres then
- * skips that clock too.
- */
-export function bootClockMs(): number | null {
-  try {
-    return Math.round(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1_000);
-  } catch {
-    return null;
-  }
-}
-
-/**
  * Writes a new grant. The right is turned into absolute times now, before anything is sent: a held-up request extends
  * nothing. Throws pg's error with the fence's SQLSTATE when this Postgres follows (CP013) or has adopted another
  * cluster, epoch or term (CP009, CP008, CP001), when the right is over (CP005), or when the setting differs (CP007).
  */
-export async function grantLease(client: ClientBase, grant: GrantLease): Promise<void> {
+export async function grantLease(client: SqlClient, grant: GrantLease): Promise<void> {
   const { expiresAt, expiresUptimeMs, rpoUntil } = absolute(grant);
   await client.query(
     'select capstan.grant_lease($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
@@ -92,7 +73,7 @@ export async function grantLease(client: ClientBase, grant: GrantLease): Promise
 export type Extension = 'extended' | 'older' | 'gone';
 
 /** Extends the grant that it names. */
-export async function extendLease(client: ClientBase, extension: ExtendLease): Promise<Extension> {
+export async function extendLease(client: SqlClient, extension: ExtendLease): Promise<Extension> {
   const { expiresAt, expiresUptimeMs, rpoUntil } = absolute(extension);
   const { rows } = await client.query<{ extension: Extension }>(
     'select capstan.extend_lease($1, $2, $3, $4, $5, $6, $7, $8) as extension',
@@ -111,7 +92,7 @@ export async function extendLease(client: ClientBase, extension: ExtendLease): P
 }
 
 /** Once it returns, nothing more passes the fence here. False: there was no lease row. */
-export async function closeAdmission(client: ClientBase, reason: string): Promise<boolean> {
+export async function closeAdmission(client: SqlClient, reason: string): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>('select capstan.close_admission($1) as found', [
     reason,
   ]);
@@ -147,7 +128,7 @@ export interface Adoption {
  * term, epoch or generation below what it has seen (CP001, CP008, CP002), another cluster or estate (CP009), or while
  * it follows (CP013). It doesn't wait for followers.
  */
-export async function adoptTerm(client: ClientBase, adoption: AdoptTerm): Promise<Adoption> {
+export async function adoptTerm(client: SqlClient, adoption: AdoptTerm): Promise<Adoption> {
   const { cluster, epoch, term, reason, incarnation, shards } = adoption;
   const { rows } = await client.query<{ answer: Record<string, number> }>(
     'select capstan.adopt_term($1, $2, $3, $4, $5, $6) as answer',
@@ -162,7 +143,7 @@ export async function adoptTerm(client: ClientBase, adoption: AdoptTerm): Promis
   };
 }
 
-function absolute({ validForMs, rpoValidForMs, countedFrom = readClocks() }: LeaseRight) {
+function absolute({ validForMs, rpoValidForMs, countedFrom = readClocks(systemClock) }: LeaseRight) {
   const { wallMs, bootMs: boot } = countedFrom;
   const at = (ms: number) => new Date(wallMs + ms).toISOString();
   return {

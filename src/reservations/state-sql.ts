@@ -1,8 +1,8 @@
-import type { ClientBase } from 'pg';
+import type { SqlClient } from '../postgres/sql-client.ts';
 import type { ShardId } from '../domain/shard.ts';
 
 /** Shard -> head position as text, for every shard that has a head row. Works on followers too. */
-export async function readHeads(client: ClientBase): Promise<Readonly<Record<string, string>>> {
+export async function readHeads(client: SqlClient): Promise<Readonly<Record<string, string>>> {
   const { rows } = await client.query<{ shard_id: ShardId; position: string }>(
     'select shard_id, position from capstan.shard_head order by shard_id',
   );
@@ -17,7 +17,7 @@ export interface ClusterState {
 }
 
 /** The highest epoch and term that this Postgres has seen; undefined before the first adoption. Works on followers too. */
-export async function readClusterState(client: ClientBase): Promise<ClusterState | undefined> {
+export async function readClusterState(client: SqlClient): Promise<ClusterState | undefined> {
   const { rows } = await client.query<ClusterState>(
     'select cluster, epoch, term, estate_incarnation as "estateIncarnation" from capstan.cluster_state',
   );
@@ -35,7 +35,7 @@ export interface LineageEntry {
 }
 
 /** Which authority decided which positions of a shard (or of all), oldest first. Works on followers too. */
-export async function readLineage(client: ClientBase, shard?: ShardId): Promise<readonly LineageEntry[]> {
+export async function readLineage(client: SqlClient, shard?: ShardId): Promise<readonly LineageEntry[]> {
   const { rows } = await client.query<LineageEntry>(
     `select shard_id as shard, generation, term, first_position as "firstPosition", cluster, reason,
         began_at as "beganAt"
@@ -53,7 +53,7 @@ export interface AuthorityRow {
   readonly state: 'serving' | 'sealed' | 'moved';
 }
 
-export async function readAuthority(client: ClientBase): Promise<readonly AuthorityRow[]> {
+export async function readAuthority(client: SqlClient): Promise<readonly AuthorityRow[]> {
   const { rows } = await client.query<AuthorityRow>(
     'select shard_id as shard, cluster, generation, state from capstan.shard_authority order by shard_id',
   );
@@ -77,7 +77,7 @@ export interface LeaseRow {
 }
 
 /** The lease row as it stands, valid or not; undefined when there is none. Only a leader can read it (it is unlogged). */
-export async function readLease(client: ClientBase): Promise<LeaseRow | undefined> {
+export async function readLease(client: SqlClient): Promise<LeaseRow | undefined> {
   const { rows } = await client.query<LeaseRow>(
     `select cluster, term, epoch, leader, grant_id as "grantId", admission, admission_reason as "admissionReason",
         sync_names as "syncNames", degraded,

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { syncNames } from '../../src/agent/follower-name.ts';
 import { LocalSession } from '../../src/agent/local-session.ts';
 import { SyncBook, type SyncRound, type SyncStanding } from '../../src/agent/sync-book.ts';
+import { systemClock } from '../../src/clock/system-clock.ts';
 import type { Versioned } from '../../src/controlplane/store.ts';
 import type { InSyncRecord } from '../../src/domain/records.ts';
 import { Member, type TestPostgres, waitUntil } from '../support/postgres-member.ts';
@@ -61,6 +62,7 @@ function newBook(on: TestPostgres): SyncBook {
       await on.configure({ synchronous_standby_names: names });
     },
     logger: { info: silent, warn: silent, error: silent, debug: silent },
+    clock: systemClock,
   });
 }
 

@@ -7,6 +7,7 @@ import { ensureRoles, type RolePasswords } from '../../reservations/roles.ts';
 import { migrate } from '../../reservations/migrate.ts';
 import { type AgentContext, connectLocally } from '../context.ts';
 import { newIncarnation } from '../incarnation.ts';
+import type { LocalPostgres } from '../local-postgres.ts';
 import { adopt } from './adopt.ts';
 import { startPrimary } from './configure.ts';
 import { register } from './register.ts';
@@ -16,11 +17,11 @@ import type { Work } from '../work.ts';
  * Makes the cluster's first database and opens term 1. Every step may be repeated: an agent that was killed goes on where it
  * was. No lease is granted by it: that waits for the expected followers.
  */
-export async function bootstrap(work: Work): Promise<void> {
-  const { context, postgres, view, authority, signal } = work;
-  const { memory, logger, etcd, keys, cluster, member } = context;
+export async function bootstrap(work: Work, context: AgentContext, postgres: LocalPostgres): Promise<void> {
+  const { view, authority, signal } = work;
+  const { clock, memory, logger, etcd, keys, cluster, member } = context;
   if ((await postgres.data()) === 'absent') {
-    const incarnation = newIncarnation();
+    const incarnation = newIncarnation(clock);
     await memory.update({ building: 'bootstrap', incarnation });
     await initDatabase({
       binaries: context.binaries,
@@ -31,7 +32,7 @@ export async function bootstrap(work: Work): Promise<void> {
     await memory.update({ building: null });
     logger.info({ incarnation }, 'database initialised');
   }
-  if ((await postgres.pid()) === undefined) await startBare(work);
+  if ((await postgres.pid()) === undefined) await startBare(work, context);
   await createDatabase(context);
   const client = await connectLocally(context, {
     role: 'superuser',
@@ -48,13 +49,20 @@ export async function bootstrap(work: Work): Promise<void> {
   if (signal.aborted) return;
   await adopt(work, 'bootstrap');
   if (view.members.get(member)?.value.incarnation !== memory.value.incarnation) await register(work);
-  const opened = await openBootstrap({ etcd, keys, cluster, authority, member, actor: `agent:${member}` });
+  const opened = await openBootstrap({
+    etcd,
+    keys,
+    cluster,
+    authority,
+    member,
+    actor: `agent:${member}`,
+    clock,
+  });
   if (opened !== undefined) logger.info({ term: opened.value.term }, 'the cluster is open');
 }
 
 /** The estate's database isn't there yet, so whether it answers is asked of `postgres`. */
-async function startBare(work: Work): Promise<void> {
-  const { context } = work;
+async function startBare(work: Work, context: AgentContext): Promise<void> {
   const answers = async () => {
     const client = await connectLocally(context, {
       role: 'superuser',

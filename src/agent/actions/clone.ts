@@ -2,18 +2,22 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { unreachableError } from '../../domain/errors.ts';
 import { ownedFolder, spawnEnvironment, spawnIdentity } from '../../postgres/run-as.ts';
+import type { AgentContext } from '../context.ts';
 import { newIncarnation } from '../incarnation.ts';
-import type { Work } from '../work.ts';
+import type { LocalPostgres } from '../local-postgres.ts';
 
 const run = promisify(execFile);
 /** A clone of a large cluster takes hours; it ends early when the authority changes. */
 const CLONE_TIMEOUT_MS = 24 * 3_600_000;
 
 /** Copies the leader's data directory. What is killed halfway is thrown away and begun anew. */
-export async function clone(work: Work, leader: string): Promise<void> {
-  const { context, postgres, signal } = work;
-  const { memory, files, binaries, account, logger } = context;
-  await memory.update({ building: 'clone', incarnation: newIncarnation() });
+export async function clone(
+  context: AgentContext,
+  postgres: LocalPostgres,
+  { leader, signal }: { readonly leader: string; readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, memory, files, binaries, account, logger } = context;
+  await memory.update({ building: 'clone', incarnation: newIncarnation(clock) });
   await postgres.writeConfig();
   await ownedFolder(files.dataDir, account);
   const args = [

@@ -1,7 +1,6 @@
 import type { MemberRecord } from '../../domain/records.ts';
 import { upstreamName } from '../decide-action.ts';
-import { readSourceHistory } from '../source-history.ts';
-import { hasRecordAfter, readStandbyPosition, receivesNothing } from '../standby-position.ts';
+import { readStandbyPosition, receivesNothing } from '../standby-position.ts';
 import { divergence } from '../timeline-history.ts';
 import type { Work } from '../work.ts';
 import { quarantine } from './quarantine.ts';
@@ -22,8 +21,8 @@ export async function follow(work: Work, leader: MemberRecord): Promise<void> {
   }
   // What is here but not replayed may lie past the point where the leader's timeline began.
   const own = await readStandbyPosition(postgres.admin);
-  if (await hasRecordAfter(context, own)) return;
-  const source = await readSourceHistory(context, leader.name);
+  if (await postgres.hasRecordAfter(own)) return;
+  const source = await postgres.historyOf(leader.name);
   const reason = divergence(own, source);
   if (reason !== undefined) {
     // Nothing was ever promised on a clone that isn't registered: it is simply made anew.

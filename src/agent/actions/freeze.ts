@@ -1,14 +1,9 @@
+import { timestampOf } from '../../clock/clock.ts';
 import { Transaction } from '../../controlplane/store.ts';
 import type { FreezeReport } from '../../domain/records.ts';
 import { unreachableError } from '../../domain/errors.ts';
-import { pause } from '../pause.ts';
 import { readPositions } from '../replication-facts.ts';
-import {
-  hasRecordAfter,
-  readStandbyPosition,
-  receivesNothing,
-  type StandbyPosition,
-} from '../standby-position.ts';
+import { readStandbyPosition, receivesNothing, type StandbyPosition } from '../standby-position.ts';
 import type { Work } from '../work.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 2_000;
@@ -22,10 +17,10 @@ export async function freeze(
   { term, operation }: { readonly term: number; readonly operation: string },
 ): Promise<void> {
   const { context, postgres, authority, signal } = work;
-  const { etcd, keys, cluster, member, memory, contract, logger } = context;
+  const { etcd, keys, cluster, member, memory, contract, logger, clock } = context;
   await postgres.writeUpstream(null);
   await postgres.reload();
-  const deadline = performance.now() + contract.deadlines.freezeMs;
+  const deadline = clock.monotonicMs() + contract.deadlines.freezeMs;
   const { position, positions } = await lastState(work, deadline);
   if (signal.aborted || memory.value.incarnation === null) return;
   const report: FreezeReport = {
@@ -37,7 +32,7 @@ export async function freeze(
     receivedLsn: position.receivedLsn ?? position.lsn,
     replayedLsn: position.lsn,
     positions,
-    frozenAt: new Date().toISOString(),
+    frozenAt: timestampOf(clock),
   };
   const reported = await new Transaction(etcd)
     .expect(keys.authority(cluster), authority.revision)
@@ -91,19 +86,19 @@ async function startupHasReloaded(work: Work, deadline: number): Promise<void> {
 
 /** Replay is complete when no valid record follows it in the local WAL, and it didn't move while that was looked at. */
 async function replayedAll(work: Work, deadline: number): Promise<StandbyPosition> {
-  const { context, postgres } = work;
+  const { postgres } = work;
   for (;;) {
     const before = await readStandbyPosition(postgres.admin);
-    const more = await hasRecordAfter(context, before);
+    const more = await postgres.hasRecordAfter(before);
     const after = await readStandbyPosition(postgres.admin);
     if (!more && after.lsn === before.lsn && after.timeline === before.timeline) return after;
     await step(work, deadline, 'replay to reach the end of what was received');
   }
 }
 
-async function step({ signal }: Work, deadline: number, what: string): Promise<void> {
-  if (signal.aborted || performance.now() > deadline) {
+async function step({ signal, context: { clock } }: Work, deadline: number, what: string): Promise<void> {
+  if (signal.aborted || clock.monotonicMs() > deadline) {
     throw unreachableError(`waited in vain for ${what}`, { code: 'freeze_timeout' });
   }
-  await pause(20, signal);
+  await clock.sleep(20, signal);
 }

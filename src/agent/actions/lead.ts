@@ -1,15 +1,13 @@
+import { timestampOf } from '../../clock/clock.ts';
 import { recordInSync } from '../../controlplane/leader-records.ts';
 import { revisionOf } from '../../controlplane/store.ts';
 import type { SyncBook } from '../sync-book.ts';
 import type { Work } from '../work.ts';
 
 /** One round of leading: the in-sync set is brought to agree, then the lease keeper may work with it. */
-export async function lead(
-  work: Work,
-  { book, serverRun }: { book: SyncBook; serverRun: string },
-): Promise<void> {
-  const { context, keeper, view, authority, signal } = work;
-  const { etcd, keys, cluster, member } = context;
+export async function lead(work: Work, book: SyncBook): Promise<void> {
+  const { context, keeper, view, authority, serverRun, signal } = work;
+  const { etcd, keys, cluster, member, clock } = context;
   const { membership } = view;
   if (membership === undefined) return;
   const registered = Object.fromEntries(
@@ -24,7 +22,7 @@ export async function lead(
       const after = {
         term: authority.value.term,
         epoch: membership.value.epoch,
-        since: new Date().toISOString(),
+        since: timestampOf(clock),
         ...next,
       };
       const written = await recordInSync({
@@ -33,6 +31,7 @@ export async function lead(
         cluster,
         authority,
         membership,
+        clock,
         before: view.inSync,
         after,
         actor: `agent:${member}`,

@@ -1,10 +1,10 @@
+import { timestampOf } from '../../clock/clock.ts';
 import { Transaction } from '../../controlplane/store.ts';
 import { messageOf, refusedError, unreachableError } from '../../domain/errors.ts';
 import type { DecidedPrefix, PromotionReport } from '../../domain/records.ts';
 import { parseLsn } from '../../domain/lsn.ts';
 import { BARRIER_NAMES } from '../follower-name.ts';
-import type { LocalSession } from '../local-session.ts';
-import { pause } from '../pause.ts';
+import type { Session } from '../local-session.ts';
 import { readPositions } from '../replication-facts.ts';
 import { readStandbyPosition } from '../standby-position.ts';
 import { parseTimelineHistory, timelineOfWalFile, type TimelineSwitch } from '../timeline-history.ts';
@@ -19,7 +19,7 @@ import { startPrimary } from './configure.ts';
  */
 export async function promote(work: Work): Promise<void> {
   const { context, postgres, view, authority, signal } = work;
-  const { memory, contract } = context;
+  const { memory, contract, clock } = context;
   const { term, prefix } = authority.value;
   if (prefix === null) throw new Error('a promotion without a decided prefix');
   const reported = view.promotion?.value.term === term;
@@ -45,12 +45,12 @@ export async function promote(work: Work): Promise<void> {
     await memory.update({ promotingTerm: term, ledTerm: term, opened: 'primary' });
     if (signal.aborted) return;
     await admin.query('select pg_promote(false)');
-    const deadline = performance.now() + contract.deadlines.promoteMs;
+    const deadline = clock.monotonicMs() + contract.deadlines.promoteMs;
     while ((await postgres.running())?.recovering !== false) {
-      if (signal.aborted || performance.now() > deadline) {
+      if (signal.aborted || clock.monotonicMs() > deadline) {
         throw unreachableError('the promotion did not end in time', { code: 'promotion_timeout' });
       }
-      await pause(20, signal);
+      await clock.sleep(20, signal);
     }
   }
   // Before the term is adopted: that makes heads for shards which have none yet.
@@ -61,7 +61,7 @@ export async function promote(work: Work): Promise<void> {
 }
 
 /** What is here must be what was decided, or, after a promotion that was killed, continue from exactly there. */
-async function demandPrefix(admin: LocalSession, prefix: DecidedPrefix): Promise<void> {
+async function demandPrefix(admin: Session, prefix: DecidedPrefix): Promise<void> {
   const own = await readStandbyPosition(admin);
   if (own.timeline === prefix.timeline && parseLsn(own.lsn) === parseLsn(prefix.lsn)) return;
   if (own.timeline > prefix.timeline) {
@@ -74,7 +74,7 @@ async function demandPrefix(admin: LocalSession, prefix: DecidedPrefix): Promise
   );
 }
 
-async function historyOf(admin: LocalSession, timeline: number): Promise<TimelineSwitch[]> {
+async function historyOf(admin: Session, timeline: number): Promise<TimelineSwitch[]> {
   const name = `pg_wal/${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
   const { content } = await admin.one<{ content: string }>('select pg_read_file($1) as content', [name]);
   return parseTimelineHistory(content);
@@ -86,7 +86,7 @@ async function report(
   positions: PromotionReport['positions'],
 ): Promise<void> {
   const { context, postgres, authority } = work;
-  const { etcd, keys, cluster, member, logger } = context;
+  const { etcd, keys, cluster, member, logger, clock } = context;
   const { admin } = postgres;
   const { file } = await admin.one<{ file: string }>(
     'select pg_walfile_name(pg_current_wal_insert_lsn()) as file',
@@ -101,7 +101,7 @@ async function report(
     timeline,
     switchLsn: left?.switchLsn ?? 'none',
     positions,
-    promotedAt: new Date().toISOString(),
+    promotedAt: timestampOf(clock),
   };
   const reported = await new Transaction(etcd)
     .expect(keys.authority(cluster), authority.revision)

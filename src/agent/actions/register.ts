@@ -1,10 +1,11 @@
+import { timestampOf } from '../../clock/clock.ts';
 import { revisionOf, Transaction } from '../../controlplane/store.ts';
 import type { MemberRecord } from '../../domain/records.ts';
 import type { Work } from '../work.ts';
 
 /** Tells etcd which data this member holds. From then on it may be taken into the in-sync set. */
 export async function register({ context, postgres, view, authority }: Work): Promise<void> {
-  const { etcd, keys, cluster, member, memberConfig, memory, logger } = context;
+  const { etcd, keys, cluster, member, region, memory, logger, clock } = context;
   const { incarnation } = memory.value;
   if (incarnation === null) throw new Error('a member without data has nothing to register');
   const { system_identifier: systemIdentifier } = await postgres.admin.one<{ system_identifier: string }>(
@@ -13,10 +14,10 @@ export async function register({ context, postgres, view, authority }: Work): Pr
   const record: MemberRecord = {
     name: member,
     cluster,
-    region: memberConfig.region,
+    region,
     incarnation,
     systemIdentifier,
-    registeredAt: new Date().toISOString(),
+    registeredAt: timestampOf(clock),
   };
   const key = keys.member(cluster, member);
   const done = await new Transaction(etcd)

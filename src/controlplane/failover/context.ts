@@ -1,3 +1,4 @@
+import { type Clock, nowOf, timestampOf } from '../../clock/clock.ts';
 import type { Contract } from '../../domain/contract.ts';
 import { CapstanError, ExitCode, refusedError, unknownError } from '../../domain/errors.ts';
 import type { AuthorityPhase, AuthorityRecord, OperationRecord } from '../../domain/records.ts';
@@ -25,9 +26,10 @@ export interface FailoverRun {
   readonly keys: Keys;
   readonly contract: Contract;
   readonly journal: OperationJournal;
+  readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: FailoverProgress) => void) | undefined;
-  /** `performance.now()` before the fence was sent; undefined in a resumed run, which then measures by the wall clock. */
+  /** This process's monotonic clock before the fence was sent; undefined in a resumed run, which then measures by the wall clock. */
   readonly fencedAtMonotonicMs: number | undefined;
 }
 
@@ -77,7 +79,7 @@ export async function transition(
     phase,
     status: statusOf(phase),
     error,
-    now: new Date(),
+    now: nowOf(run.clock),
   });
   const written = await run.journal.update({
     held,
@@ -150,5 +152,5 @@ export function report(
   run: FailoverRun,
   about: Pick<FailoverProgress, 'operation' | 'step' | 'state'> & { readonly detail?: string },
 ): void {
-  run.onProgress?.({ ...about, detail: about.detail ?? null, at: new Date().toISOString() });
+  run.onProgress?.({ ...about, detail: about.detail ?? null, at: timestampOf(run.clock) });
 }

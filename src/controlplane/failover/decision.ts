@@ -1,3 +1,4 @@
+import { timestampOf } from '../../clock/clock.ts';
 import { refusedError } from '../../domain/errors.ts';
 import type { InSyncRecord } from '../../domain/records.ts';
 import { canonicalJson } from '../../domain/canonical-json.ts';
@@ -73,7 +74,7 @@ export async function decideStep(run: FailoverRun, held: HeldOperation): Promise
       const event = { kind: 'decide', leader: prefix.member, prefix } as const;
       transaction
         .expect(run.keys.authority(cluster), authority.revision)
-        .put(run.keys.authority(cluster), nextAuthority(authority.value, event, new Date().toISOString()));
+        .put(run.keys.authority(cluster), nextAuthority(authority.value, event, timestampOf(run.clock)));
     },
   });
   return moved ?? held;

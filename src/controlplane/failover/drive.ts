@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, unknownError } from '../../domain/errors.ts';
 import type { HeldOperation } from '../operation-journal.ts';
 import { type FailoverRun, type FailoverStep, interrupted, phaseOf, report } from './context.ts';
@@ -44,7 +44,7 @@ export async function drive(run: FailoverRun, begun: HeldOperation): Promise<Hel
     if (run.signal?.aborted === true) throw interrupted(held.value, stepsLeft(phase));
     report(run, { operation: held.value.id, step: phase, state: 'begun' });
     const next = await stepNotingWhyItStops(run, held, STEPS[phase]);
-    if (next.revision === held.revision) await delay(CONFLICT_PAUSE_MS);
+    if (next.revision === held.revision) await run.clock.sleep(CONFLICT_PAUSE_MS);
     else
       report(run, {
         operation: held.value.id,
@@ -73,7 +73,7 @@ async function stepNotingWhyItStops(
   } catch (error) {
     if (!(error instanceof CapstanError) || NOT_NOTED.has(error.code)) throw error;
     const { code, message } = error;
-    const next = { ...held.value, error: { code, message }, updatedAt: new Date().toISOString() };
+    const next = { ...held.value, error: { code, message }, updatedAt: timestampOf(run.clock) };
     // Best effort: what stopped the step is what the caller must hear.
     await run.journal.write({ held, next }).catch(() => undefined);
     throw error;

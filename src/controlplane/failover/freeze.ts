@@ -67,7 +67,7 @@ export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise
   const look = async (elapsedMs: number): Promise<FrozenVoters | undefined> => {
     const { view } = await readOwnCluster(run, held, 'fenced');
     latest = proofOf(held, view);
-    const pending = pendingFollowers({ held, view, contract, nowMs: Date.now() });
+    const pending = pendingFollowers({ held, view, contract, nowMs: run.clock.wallMs() });
     const waitingFor = elapsedMs < othersMs ? [...pending.voters, ...pending.others] : pending.voters;
     if (latest?.holds === true && waitingFor.length === 0) return latest;
     const missing = latest?.missing.map(({ member, why }) => `${member} ${why}`) ?? [];
@@ -75,7 +75,12 @@ export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise
     report(run, { operation: id, step: 'freeze', state: 'waiting', detail });
     return undefined;
   };
-  const waited = await waitFor({ check: look, timeoutMs: contract.deadlines.freezeMs, signal: run.signal });
+  const waited = await waitFor({
+    check: look,
+    timeoutMs: contract.deadlines.freezeMs,
+    signal: run.signal,
+    clock: run.clock,
+  });
   if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft('freeze'));
   const proof = waited.kind === 'found' ? waited.value : latest;
   if (proof?.holds !== true) {

@@ -1,3 +1,4 @@
+import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, ExitCode } from '../../domain/errors.ts';
 import type { DecidedPrefix, OperationRecord, PromotionReport } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
@@ -59,7 +60,7 @@ export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise
     with: (transaction) => {
       transaction.expect(run.keys.promotionReport(cluster), promotion.revision);
       if (error === null) return;
-      auditIn(transaction, run.keys, {
+      const entry = {
         actor,
         action: 'failover.verify',
         target: cluster,
@@ -69,7 +70,8 @@ export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise
         after: promotion.value,
         outcome: 'failed',
         reason: error.message,
-      });
+      } as const;
+      auditIn(transaction, run.keys, entry, run.clock);
     },
   });
   return moved ?? held;
@@ -106,7 +108,7 @@ export async function openStep(run: FailoverRun, held: HeldOperation): Promise<H
       data: { operation: id, found: promotion?.value ?? null },
     });
   }
-  const now = new Date().toISOString();
+  const now = timestampOf(run.clock);
   const epoch = view.membership?.value.epoch ?? 0;
   const moved = await transition(run, {
     held,
@@ -143,6 +145,7 @@ async function waitForReport(
     },
     timeoutMs,
     signal: run.signal,
+    clock: run.clock,
   });
   if (waited.kind === 'found') return waited.value;
   if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft(step));

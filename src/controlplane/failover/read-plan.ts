@@ -1,3 +1,5 @@
+import type { Clock } from '../../clock/clock.ts';
+import { systemClock } from '../../clock/system-clock.ts';
 import { refusedError } from '../../domain/errors.ts';
 import type { MapRecord, OperationRecord } from '../../domain/records.ts';
 import type { Contract } from '../../domain/contract.ts';
@@ -20,6 +22,7 @@ export interface FailoverRequest {
   readonly target?: string | null | undefined;
   readonly force?: boolean | undefined;
   readonly acceptDegraded?: boolean | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface ReadPlan {
@@ -35,7 +38,7 @@ export interface ReadPlan {
  * `cluster_not_found` or `estate_missing` (exit 4), `etcd_unreachable` (exit 7).
  */
 export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPlan> {
-  const { etcd, keys, cluster, target, force, acceptDegraded } = request;
+  const { etcd, keys, cluster, target, force, acceptDegraded, clock = systemClock } = request;
   const [contract, map, view, recent] = await Promise.all([
     readContract(etcd, keys),
     readRecord<MapRecord>(etcd, keys.map),
@@ -52,7 +55,7 @@ export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPl
     view,
     mapVersion: map?.value.version ?? null,
     contract,
-    nowMs: Date.now(),
+    nowMs: clock.wallMs(),
     target,
     force,
     acceptDegraded,

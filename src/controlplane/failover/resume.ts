@@ -1,3 +1,5 @@
+import { type Clock, timestampOf } from '../../clock/clock.ts';
+import { systemClock } from '../../clock/system-clock.ts';
 import { refusedError, unknownError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
@@ -28,6 +30,7 @@ export interface ControlFailoverOptions {
   readonly actor: string;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: FailoverProgress) => void) | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 /**
@@ -82,7 +85,7 @@ async function abortOnce(
   const { view, authority } = await readOwnCluster(run, held, 'fenced');
   const { leader } = planOf(held.value);
   if (leader === null) throw new Error(`operation ${id} fenced a cluster without a leader`);
-  const after = nextAuthority(authority.value, { kind: 'abort', leader }, new Date().toISOString());
+  const after = nextAuthority(authority.value, { kind: 'abort', leader }, timestampOf(run.clock));
   return transition(run, {
     held,
     event: 'aborted',
@@ -93,7 +96,7 @@ async function abortOnce(
         .put(run.keys.authority(cluster), after)
         .expect(run.keys.activeOperation(cluster), revisionOf(view.activeOperation))
         .delete(run.keys.activeOperation(cluster));
-      auditIn(transaction, run.keys, {
+      const entry = {
         actor,
         action: 'failover.abort',
         target: cluster,
@@ -102,7 +105,8 @@ async function abortOnce(
         before: authority.value,
         after,
         reason,
-      });
+      };
+      auditIn(transaction, run.keys, entry, run.clock);
     },
   });
 }
@@ -130,18 +134,18 @@ function refuseFinished(record: OperationRecord): void {
 }
 
 async function takeOver(
-  { etcd, keys, id, actor, signal, onProgress }: ControlFailoverOptions,
+  { etcd, keys, id, actor, signal, onProgress, clock = systemClock }: ControlFailoverOptions,
   phaseAfter: (record: OperationRecord) => string,
 ): Promise<{ readonly run: FailoverRun; readonly held: HeldOperation }> {
   const contract = await readContract(etcd, keys);
-  const journal = new OperationJournal({ etcd, keys });
-  const coordinatorId = newCoordinatorId();
+  const journal = new OperationJournal({ etcd, keys, clock });
+  const coordinatorId = newCoordinatorId(clock);
   const held = await journal.takeOver({
     id,
     coordinatorId,
     phaseAfter,
-    with: (transaction, before) =>
-      auditIn(transaction, keys, {
+    with: (transaction, before) => {
+      const entry = {
         actor,
         action: 'failover.take-over',
         target: before.cluster,
@@ -149,10 +153,12 @@ async function takeOver(
         planHash: before.planHash,
         before: { coordinator: before.coordinator.id, phase: before.phase },
         after: { coordinator: coordinatorId, phase: phaseAfter(before) },
-      }),
+      };
+      auditIn(transaction, keys, entry, clock);
+    },
   });
   return {
     held,
-    run: { etcd, keys, contract, journal, signal, onProgress, fencedAtMonotonicMs: undefined },
+    run: { etcd, keys, contract, journal, clock, signal, onProgress, fencedAtMonotonicMs: undefined },
   };
 }

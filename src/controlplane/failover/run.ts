@@ -1,3 +1,5 @@
+import { nowOf } from '../../clock/clock.ts';
+import { systemClock } from '../../clock/system-clock.ts';
 import { type CapstanError, messageOf, refusedError } from '../../domain/errors.ts';
 import type { AuthorityRecord, OperationRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
@@ -36,7 +38,7 @@ export interface FailoverResult {
  * operation that `capstan operation resume` goes on with; `operation_superseded` (exit 4) says that another one does.
  */
 export async function runFailover(options: RunFailoverOptions): Promise<FailoverResult> {
-  const { etcd, keys, signal, onProgress } = options;
+  const { etcd, keys, signal, onProgress, clock = systemClock } = options;
   const planned = await readFailoverPlan(options);
   await refuseUnlessRunnable(options, planned.plan);
   if (signal?.aborted === true) {
@@ -45,14 +47,15 @@ export async function runFailover(options: RunFailoverOptions): Promise<Failover
       next: `capstan failover run ${options.cluster}`,
     });
   }
-  const journal = new OperationJournal({ etcd, keys });
-  const fencedAtMonotonicMs = performance.now();
+  const journal = new OperationJournal({ etcd, keys, clock });
+  const fencedAtMonotonicMs = clock.monotonicMs();
   const held = await fence({ options, planned, journal });
   const run = {
     etcd,
     keys,
     contract: planned.contract,
     journal,
+    clock,
     signal,
     onProgress,
     fencedAtMonotonicMs,
@@ -88,13 +91,13 @@ async function refuseUnlessRunnable(options: RunFailoverOptions, plan: FailoverP
 
 /** Audits the refusal. An etcd that doesn't take the entry doesn't turn a refusal into something else. */
 async function refuse(
-  { etcd, keys, actor }: RunFailoverOptions,
+  { etcd, keys, actor, clock = systemClock }: RunFailoverOptions,
   plan: FailoverPlan,
   { code, message, next }: { readonly code: string; readonly message: string; readonly next: string },
 ): Promise<CapstanError> {
   let auditFailure: string | undefined;
   try {
-    await appendAudit(etcd, keys, {
+    const entry = {
       actor,
       action: 'failover.start',
       target: plan.cluster,
@@ -103,7 +106,8 @@ async function refuse(
       after: { leader: plan.leader, term: plan.term },
       outcome: 'refused',
       reason: `${code}: ${message}`,
-    });
+    } as const;
+    await appendAudit(etcd, keys, entry, clock);
   } catch (error) {
     auditFailure = messageOf(error);
   }
@@ -125,10 +129,10 @@ async function fence(about: {
   readonly journal: OperationJournal;
 }): Promise<HeldOperation> {
   const { options, planned, journal } = about;
-  const { keys, cluster, actor, reason = 'failover' } = options;
+  const { keys, cluster, actor, reason = 'failover', clock = systemClock } = options;
   const { plan, view, map } = planned;
-  const now = new Date();
-  const id = newOperationId('failover', now);
+  const now = nowOf(clock);
+  const id = newOperationId('failover', now, clock);
   const authority = view.authority as Versioned<AuthorityRecord>;
   const fenced = nextAuthority(authority.value, { kind: 'fence', operation: id }, now.toISOString());
   const begun = newOperation({
@@ -141,7 +145,7 @@ async function fence(about: {
     planHash: plan.hash,
     plan: { ...plan },
     approvals: plan.approvals,
-    coordinatorId: newCoordinatorId(),
+    coordinatorId: newCoordinatorId(clock),
     now,
   });
   const phase = advance('fence', 'completed');
@@ -165,7 +169,7 @@ async function fence(about: {
         .put(keys.authority(cluster), fenced)
         .expect(keys.activeOperation(cluster), '0')
         .put(keys.activeOperation(cluster), id);
-      auditIn(transaction, keys, {
+      const entry = {
         actor,
         action: 'failover.start',
         target: cluster,
@@ -174,7 +178,8 @@ async function fence(about: {
         before: authority.value,
         after: fenced,
         reason,
-      });
+      };
+      auditIn(transaction, keys, entry, clock);
     },
   });
   if (outcome.kind === 'written') return outcome.held;

@@ -1,3 +1,4 @@
+import { nowOf } from '../../clock/clock.ts';
 import type { OperationRecord } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import type { ClusterView } from '../cluster-view.ts';
@@ -33,6 +34,7 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
     },
     timeoutMs,
     signal: run.signal,
+    clock: run.clock,
   });
   if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft('settle'));
   if (waited.kind === 'timed-out') {
@@ -43,7 +45,11 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
       lastError: waited.lastError,
     });
   }
-  const result = { leader: next, term: termOf(held.value), ...measuredPause(run, held.value, new Date()) };
+  const result = {
+    leader: next,
+    term: termOf(held.value),
+    ...measuredPause(run, held.value, nowOf(run.clock)),
+  };
   const moved = await transition(run, {
     held,
     event: 'completed',
@@ -52,7 +58,7 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
       transaction
         .expect(run.keys.activeOperation(cluster), waited.value.activeOperation?.revision ?? '0')
         .delete(run.keys.activeOperation(cluster));
-      auditIn(transaction, run.keys, {
+      const entry = {
         actor,
         action: 'failover.finish',
         target: cluster,
@@ -60,7 +66,8 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
         planHash,
         before: { leader, term },
         after: { ...result, prefix: prefixOf(held.value), approvals },
-      });
+      };
+      auditIn(transaction, run.keys, entry, run.clock);
     },
   });
   return moved ?? held;
@@ -80,7 +87,7 @@ function notServingYet(
 
 /** The write pause: from the fence by one clock where one process saw both ends, from the fault by the wall clock. */
 export function measuredPause(
-  run: Pick<FailoverRun, 'fencedAtMonotonicMs'>,
+  run: Pick<FailoverRun, 'fencedAtMonotonicMs' | 'clock'>,
   record: OperationRecord,
   now: Date,
 ): Readonly<Record<string, unknown>> {
@@ -91,7 +98,7 @@ export function measuredPause(
   const sinceFenceMs =
     run.fencedAtMonotonicMs === undefined
       ? elapsedMs(fencedAt, now)
-      : Math.round(performance.now() - run.fencedAtMonotonicMs);
+      : Math.round(run.clock.monotonicMs() - run.fencedAtMonotonicMs);
   return {
     faultAt,
     fencedAt,

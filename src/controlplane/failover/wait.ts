@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../clock/clock.ts';
 import { CapstanError } from '../../domain/errors.ts';
 
 /** Short, because each wait is part of the pause that callers feel; one small range read each. */
@@ -17,15 +17,16 @@ export interface WaitOptions<T> {
   readonly check: (elapsedMs: number) => Promise<T | undefined>;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  readonly clock: Clock;
 }
 
 /** Asks until there is a value. An etcd that is unreachable for a while is asked again until the time is up. */
-export async function waitFor<T>({ check, timeoutMs, signal }: WaitOptions<T>): Promise<Waited<T>> {
-  const begun = performance.now();
+export async function waitFor<T>({ check, timeoutMs, signal, clock }: WaitOptions<T>): Promise<Waited<T>> {
+  const begun = clock.monotonicMs();
   let lastError: unknown;
   for (;;) {
     if (signal?.aborted === true) return { kind: 'interrupted' };
-    const elapsedMs = performance.now() - begun;
+    const elapsedMs = clock.monotonicMs() - begun;
     try {
       const value = await check(elapsedMs);
       if (value !== undefined) return { kind: 'found', value };
@@ -34,15 +35,7 @@ export async function waitFor<T>({ check, timeoutMs, signal }: WaitOptions<T>): 
       if (!(error instanceof CapstanError && error.code === 'etcd_unreachable')) throw error;
       lastError = error;
     }
-    if (performance.now() - begun >= timeoutMs) return { kind: 'timed-out', lastError };
-    await nap(elapsedMs < EAGER_MS ? POLL_MS : PATIENT_POLL_MS, signal);
-  }
-}
-
-async function nap(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await delay(ms, undefined, signal === undefined ? {} : { signal });
-  } catch {
-    // Aborted: the loop sees it.
+    if (clock.monotonicMs() - begun >= timeoutMs) return { kind: 'timed-out', lastError };
+    await clock.sleep(elapsedMs < EAGER_MS ? POLL_MS : PATIENT_POLL_MS, signal);
   }
 }

@@ -1,0 +1,120 @@
+import type { EstateWatch } from '../controlplane/estate-watch.ts';
+import { renewLease } from '../controlplane/lease.ts';
+import { carryOut, type DataMaker } from './carry-out.ts';
+import type { MemberContext } from './context.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { LagWatch } from './lag-watch.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { leaseSql } from './lease-row.ts';
+import { lookAt } from './look.ts';
+import type { MemberPostgres } from './member-postgres.ts';
+import { Reconciler } from './reconciler.ts';
+import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
+import { SyncBook } from './sync-book.ts';
+import { allFlushed } from './sync-set.ts';
+
+const LEASE_CALL_TIMEOUT_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 500;
+const STOP_STEP_MS = 2_000;
+
+/** The parts of one agent, and what stands behind them: a real Postgres, or a simulated one. */
+export interface AgentParts {
+  readonly context: MemberContext;
+  readonly postgres: MemberPostgres;
+  readonly make: DataMaker;
+  readonly watch: EstateWatch;
+  readonly signal: AbortSignal;
+}
+
+/** Runs them until the signal fires, then closes admission and stops Postgres. */
+export async function runParts({ context, postgres, make, watch, signal }: AgentParts): Promise<void> {
+  const { contract, logger, etcd, keys, cluster, member, memory, clock } = context;
+  const leaseSession = postgres.session('lease', 'agent', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
+  const syncSession = postgres.session('in-sync', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
+  const lagSession = postgres.session('lag', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
+  const beatSession = postgres.session('heartbeat', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
+  const rows = leaseSql(leaseSession, { cluster, member });
+
+  const parts: { reconciler?: Reconciler; keeper?: LeaseKeeper } = {};
+  const lag = new LagWatch({
+    context,
+    session: lagSession,
+    watch,
+    isLeading: () => parts.reconciler?.leading === true,
+    onChange: () => parts.keeper?.hurry(),
+  });
+  const book = new SyncBook({
+    session: postgres.session('in-sync set', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS }),
+    probe: () => postgres.session('in-sync probe', 'superuser', { waits: true }),
+    writeNames: async (names) => {
+      await postgres.writeSyncNames(names);
+      await postgres.reload();
+    },
+    logger,
+    clock,
+  });
+  const keeper = new LeaseKeeper({
+    contract,
+    logger,
+    clock,
+    ports: {
+      ...rows,
+      renew: async ({ duty, grantId, sequence, timeoutMs }) => {
+        const result = await renewLease({
+          etcd,
+          keys,
+          cluster,
+          authority: duty.authority,
+          member,
+          grantId,
+          sequence,
+          ttlMs: contract.lease.ttlMs,
+          call: { timeoutMs },
+          clock,
+        });
+        if (result.kind === 'unknown') throw result.error;
+        return result.kind === 'renewed';
+      },
+      followersHoldAll: async ({ record, ...duty }) => {
+        if (!book.stands(duty)) return false;
+        const lsn = await readFlushedLsn(syncSession);
+        return record.degraded || allFlushed(await readWalsenders(syncSession), record.voters, lsn);
+      },
+      closeAdmission: (reason) => rows.closeAdmission(reason, CLOSE_TIMEOUT_MS),
+      stopPostgres: async (reason) => {
+        logger.error({ reason }, 'Postgres could not be told: immediate shutdown');
+        await postgres.stop('immediate', STOP_STEP_MS);
+      },
+      rpo: () => lag.right(),
+      rpoApplied: (right) => lag.applied(right),
+    },
+  });
+  parts.keeper = keeper;
+  const reconciler = new Reconciler({
+    cluster,
+    member,
+    memory,
+    logger,
+    clock,
+    keeper,
+    watch,
+    ports: {
+      look: () => lookAt(postgres),
+      carryOut: (action, round) => carryOut(action, { context, postgres, keeper, ...round }, { book, make }),
+    },
+  });
+  parts.reconciler = reconciler;
+  const heartbeat = new Heartbeat(context, beatSession, {
+    state: () => reconciler.status,
+    leaseLeftMs: () => keeper.leaseLeftMs,
+    walsenders: () => lag.walsenders,
+    epoch: () => watch.current().clusters.get(cluster)?.membership?.value.epoch ?? 0,
+  });
+
+  await Promise.all([reconciler.run(signal), keeper.run(signal), lag.run(signal), heartbeat.run(signal)]);
+  await keeper.withdraw('the agent is shutting down', { lost: false });
+  await Promise.all([leaseSession, syncSession, lagSession, book].map((part) => part.close()));
+  await heartbeat.close();
+  await postgres.stop('fast', STOP_STEP_MS);
+  logger.info({}, 'the agent has ended');
+}
