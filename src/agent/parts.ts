@@ -1,5 +1,6 @@
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { renewLease } from '../controlplane/lease.ts';
+import { AutomaticFailover } from './automatic/automatic-failover.ts';
 import { carryOut, type DataMaker } from './carry-out.ts';
 import type { MemberContext } from './context.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -111,7 +112,10 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     epoch: () => watch.current().clusters.get(cluster)?.membership?.value.epoch ?? 0,
   });
 
-  await Promise.all([reconciler.run(signal), keeper.run(signal), lag.run(signal), heartbeat.run(signal)]);
+  const automatic = new AutomaticFailover({ context, watch, state: () => reconciler.status.state });
+
+  const loops = [reconciler, keeper, lag, heartbeat, automatic];
+  await Promise.all(loops.map((loop) => loop.run(signal)));
   await keeper.withdraw('the agent is shutting down', { lost: false });
   await Promise.all([leaseSession, syncSession, lagSession, book].map((part) => part.close()));
   await heartbeat.close();

@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Contract } from '../domain/contract.ts';
 import { parseDurationMs } from '../domain/duration.ts';
+import { lapseAfterMs } from '../domain/failover-policy.ts';
 import { messageOf, usageError } from '../domain/errors.ts';
 
 const duration = z.string().transform((text, context) => {
@@ -29,6 +30,14 @@ const schema = z.strictObject({
     action: z.enum(['degrade', 'close']),
   }),
   rto: z.strictObject({ max: duration }),
+  failover: z
+    .strictObject({
+      automatic: z.boolean(),
+      grace: duration,
+      adoptAfter: duration,
+      flap: z.strictObject({ max: count, within: duration }),
+    })
+    .optional(),
   movePause: z.strictObject({ max: duration }),
   deadlines: z.strictObject({
     decision: duration,
@@ -58,12 +67,33 @@ function contradictions(contract: Contract): string[] {
     [rpo.gateMs < rpo.budgetMs, 'rpo.gate must be below rpo.budget'],
     [rpo.releaseMs < rpo.gateMs, 'rpo.release must be below rpo.gate'],
     [deadlines.lockWaitMs < deadlines.decisionMs, 'deadlines.lockWait must be below deadlines.decision'],
+    ...failoverRules(contract),
     [
       liveness.heartbeatEveryMs * 2 < liveness.heartbeatTtlMs,
       'liveness.heartbeatTtl must exceed twice liveness.heartbeatEvery',
     ],
   ];
   return rules.filter(([holds]) => !holds).map(([, rule]) => rule);
+}
+
+function failoverRules(contract: Contract): readonly [boolean, string][] {
+  const { failover, liveness, rto } = contract;
+  if (failover === undefined) return [];
+  const lapseMs = lapseAfterMs(contract);
+  return [
+    [
+      failover.adoptAfterMs > liveness.heartbeatTtlMs,
+      'failover.adoptAfter must exceed liveness.heartbeatTtl: a coordinator may be silent for that long',
+    ],
+    [
+      lapseMs + failover.adoptAfterMs + liveness.heartbeatTtlMs < rto.maxMs,
+      'rto.max must exceed lease.ttl, lease.drift, failover.grace, failover.adoptAfter and liveness.heartbeatTtl together',
+    ],
+    [
+      failover.flap.withinMs > failover.flap.max * lapseMs,
+      'failover.flap.within must exceed failover.flap.max times lease.ttl plus lease.drift plus failover.grace, or it never bounds anything',
+    ],
+  ];
 }
 
 /**
@@ -80,13 +110,24 @@ export function parseContract(text: string, source: string): Contract {
   }
   const parsed = schema.safeParse(document);
   if (!parsed.success) throw invalid(issueLines(parsed.error));
-  const { version, lease, durability, rpo, rto, movePause, deadlines, admission, liveness } = parsed.data;
+  const { version, lease, durability, rpo, rto, failover, movePause, deadlines, admission, liveness } =
+    parsed.data;
   const contract: Contract = {
     version,
     lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
     durability,
     rpo: { budgetMs: rpo.budget, gateMs: rpo.gate, releaseMs: rpo.release, action: rpo.action },
     rto: { maxMs: rto.max },
+    ...(failover === undefined
+      ? {}
+      : {
+          failover: {
+            automatic: failover.automatic,
+            graceMs: failover.grace,
+            adoptAfterMs: failover.adoptAfter,
+            flap: { max: failover.flap.max, withinMs: failover.flap.within },
+          },
+        }),
     movePause: { maxMs: movePause.max },
     deadlines: {
       decisionMs: deadlines.decision,

@@ -1,14 +1,18 @@
 import type {
   AuthorityRecord,
+  BlockRecord,
   ClaimRecord,
   ClusterRecord,
+  CoordinatorRecord,
   FreezeReport,
   HeartbeatRecord,
   InSyncRecord,
   LeaseRecord,
   MemberRecord,
   MembershipRecord,
+  PauseRecord,
   PromotionReport,
+  TallyRecord,
 } from '../domain/records.ts';
 import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
@@ -30,6 +34,11 @@ export interface ClusterView {
   readonly heartbeats: ReadonlyMap<string, Versioned<HeartbeatRecord>>;
   readonly frozen: ReadonlyMap<string, Versioned<FreezeReport>>;
   readonly promotion: Versioned<PromotionReport> | undefined;
+  readonly pause: Versioned<PauseRecord> | undefined;
+  readonly block: Versioned<BlockRecord> | undefined;
+  readonly tally: Versioned<TallyRecord> | undefined;
+  /** By coordinator id. */
+  readonly coordinators: ReadonlyMap<string, Versioned<CoordinatorRecord>>;
 }
 
 /** A cluster of which etcd holds nothing yet. */
@@ -46,6 +55,10 @@ export const emptyClusterView = (name: string): ClusterView => ({
   heartbeats: new Map(),
   frozen: new Map(),
   promotion: undefined,
+  pause: undefined,
+  block: undefined,
+  tally: undefined,
+  coordinators: new Map(),
 });
 
 /** Undefined when etcd holds no such cluster. */
@@ -118,5 +131,9 @@ export function clusterViewFrom({
     heartbeats: under(keys.heartbeats(cluster)),
     frozen: under(keys.frozenReports(cluster)),
     promotion: one(keys.promotionReport(cluster)),
+    pause: one(keys.automaticPause(cluster)),
+    block: one(keys.automaticBlock(cluster)),
+    tally: one(keys.automaticTally(cluster)),
+    coordinators: under(keys.coordinators(cluster)),
   };
 }

@@ -98,6 +98,22 @@ export class Keys {
   promotionReport(cluster: string): string {
     return `${this.cluster(cluster)}promotion`;
   }
+  automaticPause(cluster: string): string {
+    return `${this.cluster(cluster)}automatic-pause`;
+  }
+  automaticBlock(cluster: string): string {
+    return `${this.cluster(cluster)}automatic-block`;
+  }
+  automaticTally(cluster: string): string {
+    return `${this.cluster(cluster)}automatic-tally`;
+  }
+  /** Who drives an operation of this cluster now, by coordinator id; under etcd leases. */
+  coordinators(cluster: string): string {
+    return `${this.cluster(cluster)}coordinators/`;
+  }
+  coordinator(cluster: string, id: string): string {
+    return this.coordinators(cluster) + id;
+  }
   get operations(): string {
     return `${this.prefix}operations/`;
   }

@@ -103,13 +103,16 @@ export class OperationJournal {
   async takeOver(options: {
     readonly id: string;
     readonly coordinatorId: string;
+    /** The one revision from which it may be taken; else `operation_superseded`. Undefined: from whatever it is. */
+    readonly onlyAt?: string | undefined;
     readonly phaseAfter: (record: OperationRecord) => string;
     readonly with?: (transaction: Transaction, before: OperationRecord) => void;
   }): Promise<HeldOperation> {
-    const { id, coordinatorId, phaseAfter } = options;
+    const { id, coordinatorId, onlyAt, phaseAfter } = options;
     let by: OperationRecord | undefined;
     for (let attempt = 0; attempt < TAKE_OVER_TRIES; attempt += 1) {
       const held = await readOperation({ etcd: this.#etcd, keys: this.#keys, id });
+      if (onlyAt !== undefined && held.revision !== onlyAt) throw superseded(id, held.value);
       const next = takenOver({
         record: held.value,
         phase: phaseAfter(held.value),

@@ -142,9 +142,14 @@ export class Transaction {
 
 /** The budgets that `capstan init` stored. Throws `estate_missing` (exit 4) when there is no estate. */
 export async function readContract(etcd: EtcdReader, keys: Keys): Promise<Contract> {
+  return (await readVersionedContract(etcd, keys)).value;
+}
+
+/** As `readContract`, for what must hold for this contract and no later one. */
+export async function readVersionedContract(etcd: EtcdReader, keys: Keys): Promise<Versioned<Contract>> {
   const contract = await readRecord<Contract>(etcd, keys.contract);
   if (contract === undefined) throw estateMissing(keys);
-  return contract.value;
+  return contract;
 }
 
 export const estateMissing = (keys: Keys): CapstanError =>

@@ -1,3 +1,14 @@
+/** What agents may do without a person. An estate that was made before this existed has none: nothing is automatic. */
+export interface FailoverPolicy {
+  readonly automatic: boolean;
+  /** Waited beyond the lapse of a lease: its TTL and the drift. */
+  readonly graceMs: number;
+  /** An operation whose coordinator was not heard of for this long is adopted. */
+  readonly adoptAfterMs: number;
+  /** At most `max` automatic failovers of a cluster begin within `withinMs`; then a person is needed. */
+  readonly flap: { readonly max: number; readonly withinMs: number };
+}
+
 /** The budgets of `contract.yaml`, in milliseconds and counts. Parsed by src/config/contract.ts. */
 export interface Contract {
   readonly version: number;
@@ -15,6 +26,7 @@ export interface Contract {
     readonly action: 'degrade' | 'close';
   };
   readonly rto: { readonly maxMs: number };
+  readonly failover?: FailoverPolicy;
   readonly movePause: { readonly maxMs: number };
   readonly deadlines: {
     readonly decisionMs: number;

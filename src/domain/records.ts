@@ -213,6 +213,41 @@ export interface ClaimRecord {
   readonly at: string;
 }
 
+/** While it stands no agent fails this cluster over or adopts an operation; past `until` it counts as none. */
+export interface PauseRecord {
+  readonly by: string;
+  readonly reason: string;
+  readonly since: string;
+  /** As it was asked for; null: until somebody ends it. */
+  readonly forMs: number | null;
+  readonly until: string | null;
+}
+
+export interface TalliedFailover {
+  readonly operation: string;
+  readonly at: string;
+}
+
+/** The automatic failovers of a cluster that were begun lately; each fence adds itself in its own transaction. */
+export interface TallyRecord {
+  readonly begun: readonly TalliedFailover[];
+}
+
+/** Automatic failovers followed one another too fast; a person acknowledges it. */
+export interface BlockRecord {
+  readonly by: string;
+  readonly reason: string;
+  readonly since: string;
+  readonly failovers: readonly TalliedFailover[];
+}
+
+/** A process says that it drives an operation, for as long as its etcd lease lives. It grants nothing. */
+export interface CoordinatorRecord {
+  readonly operation: string;
+  readonly coordinator: string;
+  readonly since: string;
+}
+
 export type OperationKind = 'failover';
 export type OperationStatus = 'running' | 'done' | 'failed' | 'aborted';
 

@@ -27,6 +27,7 @@ export function planSections(plan: FailoverPlan): Section[] {
           plan.opensDegraded ? 'degraded, until a follower is in sync again' : 'with a follower in sync',
         ],
         ['approvals', plan.approvals.join(', ')],
+        ['automatic', automaticLine(plan)],
         ['plan', plan.hash],
       ],
       `failover of ${plan.cluster}`,
@@ -55,6 +56,11 @@ export function planSections(plan: FailoverPlan): Section[] {
     ),
   ];
 }
+
+const automaticLine = ({ automatic }: FailoverPlan): string =>
+  automatic.wouldRun
+    ? 'an agent begins it by itself'
+    : `no agent begins it now: ${automatic.against.join('; ')}`;
 
 /** The refusal that a run of this plan would meet; undefined: it may run. */
 export function planRefusal({ refusals, hash }: FailoverPlan): CapstanError | undefined {

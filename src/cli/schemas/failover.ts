@@ -47,6 +47,13 @@ export const failoverPlan = z.strictObject({
   pause: z.strictObject({ expectedMs: ms.nullable(), basis: z.string(), atMostMs: ms }),
   opensDegraded: yes,
   approvals: z.array(z.string()),
+  automatic: z
+    .strictObject({
+      wouldRun: yes.describe('Whether agents would begin it by themselves now.'),
+      standing: z.enum(['off', 'paused', 'blocked', 'on']),
+      against: z.array(z.string()).describe('What stands in the way.'),
+    })
+    .describe('A forecast by the wall clock; each agent counts by its own monotonic clock.'),
   refusals: z.array(
     z.strictObject({
       code: z.string(),

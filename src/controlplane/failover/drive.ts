@@ -2,6 +2,7 @@ import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, unknownError } from '../../domain/errors.ts';
 import type { HeldOperation } from '../operation-journal.ts';
 import { type FailoverRun, type FailoverStep, interrupted, phaseOf, report } from './context.ts';
+import { withSignOfLife } from './coordinator-key.ts';
 import { decideStep, proofStep } from './decision.ts';
 import { freezeStep } from './freeze.ts';
 import { type FailoverPhase, isFinal, stepsLeft } from './phases.ts';
@@ -34,7 +35,10 @@ const STEPS: Readonly<Record<DrivenPhase, FailoverStep>> = {
  * Carries an operation on from wherever its journal says it is, until it is done. Between steps is where it may be
  * interrupted, superseded or killed; each step begins by reading what is.
  */
-export async function drive(run: FailoverRun, begun: HeldOperation): Promise<HeldOperation> {
+export const drive = (run: FailoverRun, begun: HeldOperation): Promise<HeldOperation> =>
+  withSignOfLife(run, begun, () => driveToTheEnd(run, begun));
+
+async function driveToTheEnd(run: FailoverRun, begun: HeldOperation): Promise<HeldOperation> {
   let held = begun;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const phase = phaseOf(held.value);

@@ -1,4 +1,5 @@
 import type { InSyncRecord } from '../../domain/records.ts';
+import type { AutomaticStanding } from '../automatic/standing.ts';
 
 export interface FailoverCandidate {
   readonly member: string;
@@ -22,6 +23,14 @@ export interface PlanRefusal {
   readonly message: string;
   readonly override: string | null;
   readonly next: string;
+}
+
+/** Whether agents would begin this failover by themselves now. */
+export interface AutomaticOutlook {
+  readonly wouldRun: boolean;
+  readonly standing: AutomaticStanding;
+  /** What stands in the way; empty exactly when it would run. */
+  readonly against: readonly string[];
 }
 
 /** The same for a dry run and a run. `hash` changes when anything changes that the decision rests on. */
@@ -57,5 +66,6 @@ export interface FailoverPlan {
   };
   readonly opensDegraded: boolean;
   readonly approvals: readonly string[];
+  readonly automatic: AutomaticOutlook;
   readonly refusals: readonly PlanRefusal[];
 }

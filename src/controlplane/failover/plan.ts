@@ -2,6 +2,7 @@ import { canonicalHash } from '../../domain/canonical-json.ts';
 import type { Contract } from '../../domain/contract.ts';
 import type { InSyncRecord } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
+import { automaticOutlook } from './automatic-outlook.ts';
 import { type Candidates, isLeaderHealthy, sortCandidates } from './candidates.ts';
 import type { FailoverPlan, PlanRefusal } from './plan-types.ts';
 import { planRefusals } from './refusals.ts';
@@ -29,16 +30,9 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
   const leaderHealthy = isLeaderHealthy({ view, contract, nowMs });
   const needed = neededFrozen(inSync);
   const { freezeMs, promoteMs, openMs } = contract.deadlines;
-  const refusals: readonly PlanRefusal[] = planRefusals({
-    view,
-    contract,
-    sorted,
-    leaderHealthy,
-    needed,
-    target,
-    force,
-    acceptDegraded,
-  });
+  const about = { view, contract, sorted, leaderHealthy, needed };
+  const refusals: readonly PlanRefusal[] = planRefusals({ ...about, target, force, acceptDegraded });
+  const unaided = planRefusals({ ...about, target: null, force: false, acceptDegraded: false });
   return {
     kind: 'failover',
     cluster: view.name,
@@ -74,6 +68,7 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
     // The next leader regrows its in-sync set only after it has opened.
     opensDegraded: true,
     approvals: [...(force ? ['force'] : []), ...(acceptDegraded ? ['accept-degraded'] : [])],
+    automatic: automaticOutlook({ view, contract, nowMs, candidates: sorted.candidates, refusals: unaided }),
     refusals,
   };
 }

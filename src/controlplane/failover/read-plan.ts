@@ -8,7 +8,7 @@ import { type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { listOperations } from '../operation-journal.ts';
 import { stepResult } from '../operation-record.ts';
-import { readContract, readRecord, type Versioned } from '../store.ts';
+import { readRecord, readVersionedContract, type Versioned } from '../store.ts';
 import { planFailover } from './plan.ts';
 import type { FailoverPlan } from './plan-types.ts';
 
@@ -30,7 +30,7 @@ export interface ReadPlan {
   /** What the plan was made from, with the revisions that the fence compares. */
   readonly view: ClusterView;
   readonly map: Versioned<MapRecord> | undefined;
-  readonly contract: Contract;
+  readonly contract: Versioned<Contract>;
 }
 
 /**
@@ -40,7 +40,7 @@ export interface ReadPlan {
 export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPlan> {
   const { etcd, keys, cluster, target, force, acceptDegraded, clock = systemClock } = request;
   const [contract, map, view, recent] = await Promise.all([
-    readContract(etcd, keys),
+    readVersionedContract(etcd, keys),
     readRecord<MapRecord>(etcd, keys.map),
     readClusterView(etcd, keys, cluster),
     listOperations({ etcd, keys, cluster, limit: RECENT_OPERATIONS }),
@@ -54,7 +54,7 @@ export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPl
   const plan = planFailover({
     view,
     mapVersion: map?.value.version ?? null,
-    contract,
+    contract: contract.value,
     nowMs: clock.wallMs(),
     target,
     force,

@@ -28,6 +28,8 @@ export interface ControlFailoverOptions {
   readonly keys: Keys;
   readonly id: string;
   readonly actor: string;
+  /** Only as long as the operation is as it was read at this revision: whoever wrote it since is alive. */
+  readonly onlyAt?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: FailoverProgress) => void) | undefined;
   readonly clock?: Clock | undefined;
@@ -134,7 +136,7 @@ function refuseFinished(record: OperationRecord): void {
 }
 
 async function takeOver(
-  { etcd, keys, id, actor, signal, onProgress, clock = systemClock }: ControlFailoverOptions,
+  { etcd, keys, id, actor, onlyAt, signal, onProgress, clock = systemClock }: ControlFailoverOptions,
   phaseAfter: (record: OperationRecord) => string,
 ): Promise<{ readonly run: FailoverRun; readonly held: HeldOperation }> {
   const contract = await readContract(etcd, keys);
@@ -143,6 +145,7 @@ async function takeOver(
   const held = await journal.takeOver({
     id,
     coordinatorId,
+    onlyAt,
     phaseAfter,
     with: (transaction, before) => {
       const entry = {

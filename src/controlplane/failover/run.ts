@@ -9,6 +9,7 @@ import { readClusterView } from '../cluster-view.ts';
 import { OperationJournal, type HeldOperation } from '../operation-journal.ts';
 import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation-record.ts';
 import { revisionOf, type Versioned } from '../store.ts';
+import { automaticRefusal, expectStillLapsed, type SeenLapsed } from './automatic-fence.ts';
 import { type FailoverProgress, report } from './context.ts';
 import { drive } from './drive.ts';
 import { advance, statusOf } from './phases.ts';
@@ -21,6 +22,8 @@ export interface RunFailoverOptions extends FailoverRequest {
   readonly planHash?: string | undefined;
   readonly actor: string;
   readonly reason?: string | undefined;
+  /** An agent's own decision: it stands down where a person has not allowed it, and its refusals are nobody's to audit. */
+  readonly automatic?: SeenLapsed | undefined;
   /** Aborted: stop at the next safe boundary, with `operation_interrupted`. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: FailoverProgress) => void) | undefined;
@@ -41,6 +44,7 @@ export async function runFailover(options: RunFailoverOptions): Promise<Failover
   const { etcd, keys, signal, onProgress, clock = systemClock } = options;
   const planned = await readFailoverPlan(options);
   await refuseUnlessRunnable(options, planned.plan);
+  await refuseUnlessAllowed(options, planned);
   if (signal?.aborted === true) {
     throw refusedError('interrupted before the fence: nothing was changed', {
       code: 'interrupted',
@@ -53,7 +57,7 @@ export async function runFailover(options: RunFailoverOptions): Promise<Failover
   const run = {
     etcd,
     keys,
-    contract: planned.contract,
+    contract: planned.contract.value,
     journal,
     clock,
     signal,
@@ -89,12 +93,26 @@ async function refuseUnlessRunnable(options: RunFailoverOptions, plan: FailoverP
   }
 }
 
+async function refuseUnlessAllowed(options: RunFailoverOptions, planned: ReadPlan): Promise<void> {
+  const { automatic, cluster, clock = systemClock } = options;
+  if (automatic === undefined) return;
+  const { view, contract, plan } = planned;
+  const message = automaticRefusal({ view, contract, seen: automatic }, clock.wallMs());
+  if (message === undefined) return;
+  throw await refuse(options, plan, {
+    code: 'automatic_stood_down',
+    message,
+    next: `capstan cluster show ${cluster}`,
+  });
+}
+
 /** Audits the refusal. An etcd that doesn't take the entry doesn't turn a refusal into something else. */
 async function refuse(
-  { etcd, keys, actor, clock = systemClock }: RunFailoverOptions,
+  { etcd, keys, actor, automatic, clock = systemClock }: RunFailoverOptions,
   plan: FailoverPlan,
   { code, message, next }: { readonly code: string; readonly message: string; readonly next: string },
 ): Promise<CapstanError> {
+  if (automatic !== undefined) return refusedError(message, { code, next, data: { plan } });
   let auditFailure: string | undefined;
   try {
     const entry = {
@@ -130,7 +148,7 @@ async function fence(about: {
 }): Promise<HeldOperation> {
   const { options, planned, journal } = about;
   const { keys, cluster, actor, reason = 'failover', clock = systemClock } = options;
-  const { plan, view, map } = planned;
+  const { plan, view, map, contract } = planned;
   const now = nowOf(clock);
   const id = newOperationId('failover', now, clock);
   const authority = view.authority as Versioned<AuthorityRecord>;
@@ -169,6 +187,8 @@ async function fence(about: {
         .put(keys.authority(cluster), fenced)
         .expect(keys.activeOperation(cluster), '0')
         .put(keys.activeOperation(cluster), id);
+      if (options.automatic !== undefined)
+        expectStillLapsed(transaction, { keys, view, contract }, { operation: id, now });
       const entry = {
         actor,
         action: 'failover.start',
