@@ -1,4 +1,5 @@
 import { authorityOpen } from './authority-open.ts';
+import { automaticFailover } from './automatic-failover.ts';
 import { clockSkew } from './clock-skew.ts';
 import { etcdQuorum } from './etcd-quorum.ts';
 import { fenceProbe } from './fence-probe.ts';
@@ -22,6 +23,7 @@ export const CHECKS: readonly Check[] = [
   fenceProbe,
   gatewaysReady,
   operationsStuck,
+  automaticFailover,
   clockSkew,
 ];
 

@@ -1,17 +1,21 @@
+import { pauseInForce, standingOf } from '../../controlplane/automatic/standing.ts';
 import type { ClusterView } from '../../controlplane/cluster-view.ts';
+import type { Contract } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
+import { failoverPolicyOf } from '../../domain/failover-policy.ts';
 import type { HeartbeatRecord } from '../../domain/records.ts';
 import { readClaim } from '../../domain/rpo-claim.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
-import type { ClusterSummary, MemberSummary } from '../schemas/cluster.ts';
+import type { AutomaticFailoverData, ClusterSummary, MemberSummary } from '../schemas/cluster.ts';
 
 /** A cluster as the command line shows it; what isn't known is null. `nowMs` is the caller's wall clock. */
 export function summarizeCluster(options: {
   readonly view: ClusterView;
   readonly shards: number;
+  readonly contract: Pick<Contract, 'failover'>;
   readonly nowMs: number;
 }): ClusterSummary {
-  const { view, shards, nowMs } = options;
+  const { view, shards, contract, nowMs } = options;
   const authority = view.authority?.value;
   const inSync = view.inSync?.value;
   const claim = view.claim?.value;
@@ -35,9 +39,18 @@ export function summarizeCluster(options: {
             degraded: inSync.degraded,
             since: inSync.since,
           },
+    automaticFailover: {
+      standing: standingOf(view, failoverPolicyOf(contract), nowMs),
+      pause: pauseInForce(view.pause, nowMs) ?? null,
+      block: blockOf(view),
+    },
     rpo: claim === undefined ? null : readClaim(claim, nowMs),
     members: summarizeMembers({ view, nowMs }),
   };
+}
+
+function blockOf({ block }: ClusterView): ClusterSummary['automaticFailover']['block'] {
+  return block === undefined ? null : { ...block.value, failovers: [...block.value.failovers] };
 }
 
 function leaseOf(view: ClusterView): ClusterSummary['lease'] {
@@ -111,6 +124,7 @@ export const CLUSTER_COLUMNS: readonly Column<ClusterSummary>[] = [
   { header: 'SYNC', value: durabilityWord },
   { header: 'RPO LAG', value: (row) => duration(row.rpo?.lagMs ?? null), align: 'right' },
   { header: 'CLAIM', value: (row) => row.rpo?.claim },
+  { header: 'AUTOMATIC', value: (row) => row.automaticFailover.standing },
   { header: 'OPERATION', value: (row) => row.activeOperation, wide: true, shrink: true },
 ];
 
@@ -135,6 +149,20 @@ function roleWord({ leader, inSync, role }: MemberSummary): string | null {
   return inSync ? `${role}, in sync` : role;
 }
 
+/** Whether agents replace the leader by themselves, and who or what keeps them from it. */
+export function automaticLine({ standing, pause, block }: AutomaticFailoverData): string {
+  const pausedBy =
+    pause === null
+      ? []
+      : [`paused by ${pause.by} since ${pause.since}, ${untilWord(pause.until)}: ${pause.reason}`];
+  const blockedBy = block === null ? [] : [`blocked since ${block.since}: ${block.reason}`];
+  const why = [...pausedBy, ...blockedBy];
+  if (standing === 'off') return ['off by the contract', ...why].join('; ');
+  return why.length === 0 ? standing : why.join('; ');
+}
+
+const untilWord = (until: string | null) => (until === null ? 'until it is ended' : `until ${until}`);
+
 /** One cluster in full. */
 export function clusterSections(cluster: ClusterSummary): Section[] {
   const { lease, durability, rpo } = cluster;
@@ -151,6 +179,7 @@ export function clusterSections(cluster: ClusterSummary): Section[] {
       ['active operation', cluster.activeOperation],
       ['lease', lease === null ? null : `${lease.holder}, term ${lease.term}, renewal ${lease.sequence}`],
       ['lease left', duration(lease?.leftMs ?? null)],
+      ['automatic failover', automaticLine(cluster.automaticFailover)],
       ['durability', durabilityWord(cluster)],
       ['sync voters', durability === null ? null : durability.voters.join(', ')],
       [

@@ -14,7 +14,12 @@ export async function readClusters(found: {
   const owned = Map.groupBy(snapshot.shards.values(), ({ value }) => value.cluster);
   const nowMs = Date.now();
   return [...snapshot.clusters.values()].map((view) =>
-    summarizeCluster({ view, shards: owned.get(view.name)?.length ?? 0, nowMs }),
+    summarizeCluster({
+      view,
+      shards: owned.get(view.name)?.length ?? 0,
+      contract: snapshot.contract.value,
+      nowMs,
+    }),
   );
 }
 

@@ -2,9 +2,9 @@ import { readEstateSnapshot } from '../../controlplane/estate-snapshot.ts';
 import type { Keys } from '../../controlplane/keys.ts';
 import { listOperations } from '../../controlplane/operation-journal.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
-import { facts, table, type Section } from '../render/section.ts';
+import { facts, table, text, type Section } from '../render/section.ts';
 import type { StatusData } from '../schemas/status.ts';
-import { CLUSTER_COLUMNS, MEMBER_COLUMNS, summarizeCluster } from './cluster.ts';
+import { automaticLine, CLUSTER_COLUMNS, MEMBER_COLUMNS, summarizeCluster } from './cluster.ts';
 import { OPERATION_COLUMNS, summarizeOperation } from './operation.ts';
 
 /** Reads all that `capstan status` shows. Throws `estate_missing` and what etcd's reader throws. */
@@ -32,7 +32,12 @@ export async function readStatus(options: {
       unowned: estate.value.shardCount - snapshot.shards.size,
     },
     clusters: [...snapshot.clusters.values()].map((view) =>
-      summarizeCluster({ view, shards: owned.get(view.name)?.length ?? 0, nowMs }),
+      summarizeCluster({
+        view,
+        shards: owned.get(view.name)?.length ?? 0,
+        contract: snapshot.contract.value,
+        nowMs,
+      }),
     ),
     operations: operations
       .filter(({ status }) => status === 'running' || status === 'failed')
@@ -50,6 +55,11 @@ export function statusSections(data: StatusData): Section[] {
       ['etcd', `answers in ${data.etcd.latencyMs} ms, revision ${data.etcd.revision}`],
       ['map', `version ${map.version}, ${map.shardCount} shards${complete}`],
     ]),
+    ...clusters
+      .filter(({ automaticFailover: { pause, block } }) => pause !== null || block !== null)
+      .map(({ name, automaticFailover }) =>
+        text(`automatic failover of ${name}: ${automaticLine(automaticFailover)}`),
+      ),
     table({
       title: 'clusters',
       columns: CLUSTER_COLUMNS,

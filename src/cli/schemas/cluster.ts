@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, lsn, name, ms, time, yes } from './common.ts';
+import { changed, count, lsn, name, ms, time, yes } from './common.ts';
 
 export const memberSummary = z.strictObject({
   name,
@@ -23,6 +23,28 @@ export const memberSummary = z.strictObject({
   heartbeatAgeMs: ms.nullable(),
   incarnation: z.string().nullable(),
   version: z.string().nullable(),
+});
+
+const pause = z.strictObject({
+  by: z.string(),
+  reason: z.string(),
+  since: time,
+  forMs: ms.nullable(),
+  until: time.nullable().describe('Null: until somebody ends it.'),
+});
+const block = z.strictObject({
+  by: z.string(),
+  reason: z.string(),
+  since: time,
+  failovers: z.array(z.strictObject({ operation: z.string(), at: time })),
+});
+
+export const automaticFailover = z.strictObject({
+  standing: z
+    .enum(['off', 'paused', 'blocked', 'on'])
+    .describe('Whether agents may replace the leader by themselves.'),
+  pause: pause.nullable().describe('The one in force.'),
+  block: block.nullable().describe('Stands until `capstan cluster acknowledge`.'),
 });
 
 export const clusterSummary = z.strictObject({
@@ -54,6 +76,7 @@ export const clusterSummary = z.strictObject({
       since: time,
     })
     .nullable(),
+  automaticFailover,
   rpo: z
     .strictObject({
       claim: z.enum(['advertised', 'withdrawn', 'lapsed']),
@@ -69,5 +92,20 @@ export const clusterSummary = z.strictObject({
 export const clusterList = z.strictObject({ clusters: z.array(clusterSummary) });
 export const memberList = z.strictObject({ members: z.array(memberSummary) });
 
+export const clusterPause = z.strictObject({
+  changed,
+  cluster: name,
+  pause: pause.nullable().describe('In force now.'),
+  activeOperation: z.string().nullable().describe('Goes on: what is fenced serves nobody until it ends.'),
+});
+export const clusterAcknowledge = z.strictObject({
+  changed,
+  cluster: name,
+  block: block.nullable().describe('What was acknowledged; null: nothing stood.'),
+});
+
+export type ClusterPauseData = z.infer<typeof clusterPause>;
+export type ClusterAcknowledgeData = z.infer<typeof clusterAcknowledge>;
+export type AutomaticFailoverData = z.infer<typeof automaticFailover>;
 export type MemberSummary = z.infer<typeof memberSummary>;
 export type ClusterSummary = z.infer<typeof clusterSummary>;

@@ -32,9 +32,20 @@ export const operationDetail = operationSummary.extend({
 });
 
 export const operationList = z.strictObject({ operations: z.array(operationSummary) });
-export const operationShow = z.strictObject({ operation: operationDetail });
+export const operationShow = z.strictObject({
+  operation: operationDetail,
+  goesOn: z
+    .strictObject({
+      by: z.enum(['coordinator', 'agents', 'person']).describe('Who carries it on.'),
+      why: z.string(),
+      resume: z.string().describe('The command that carries it on now, whoever drives it.'),
+    })
+    .nullable()
+    .describe('Null: it is finished.'),
+});
 export const operationResume = z.strictObject({ changed, operation: operationDetail });
 export const operationAbort = z.strictObject({ changed, operation: operationDetail });
 
+export type GoesOn = NonNullable<z.infer<typeof operationShow>['goesOn']>;
 export type OperationSummary = z.infer<typeof operationSummary>;
 export type OperationDetail = z.infer<typeof operationDetail>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { auditLog } from './audit.ts';
-import { clusterList, clusterSummary, memberList } from './cluster.ts';
+import { clusterAcknowledge, clusterList, clusterPause, clusterSummary, memberList } from './cluster.ts';
+import { clusterHistory } from './history.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
 import { failoverPlan, failoverRun } from './failover.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
@@ -25,9 +26,13 @@ const envelopeError = z.strictObject({
 export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   AgentRun: agentRun,
   AuditLog: auditLog,
+  ClusterAcknowledge: clusterAcknowledge,
   ClusterCreate: clusterCreate,
+  ClusterHistory: clusterHistory,
   ClusterList: clusterList,
+  ClusterPause: clusterPause,
   ClusterShow: clusterSummary,
+  ClusterUnpause: clusterPause,
   CommitToken: commitToken,
   Completion: completion,
   Context: context,

@@ -4,6 +4,8 @@ import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { watchFlags } from '../../cli/flags.ts';
 import { detailOperation, operationSections } from '../../cli/present/operation.ts';
+import { readGoesOn } from '../../cli/present/goes-on.ts';
+import { text } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { readOperation } from '../../controlplane/operation-journal.ts';
 
@@ -20,13 +22,19 @@ export default class OperationShow extends CapstanCommand<typeof OperationShow> 
 
   protected override async execute(): Promise<CommandResult> {
     const id = this.args.operation;
-    const { value: record } = await lookUp(this.flags.config, (found) => readOperation({ ...found, id }));
-    const operation = detailOperation(record);
+    const { held, goesOn } = await lookUp(this.flags.config, async (found) => {
+      const read = await readOperation({ ...found, id });
+      return { held: read, goesOn: await readGoesOn(found, read) };
+    });
+    const operation = detailOperation(held.value);
     return {
       kind: OperationShow.kind,
-      data: { operation },
+      data: { operation, goesOn },
       names: [`operation/${operation.id}`],
-      view: () => operationSections(operation),
+      view: () => [
+        ...operationSections(operation),
+        ...(goesOn === null ? [] : [text(`${goesOn.why}\n${goesOn.resume}`)]),
+      ],
     };
   }
 }
