@@ -20,7 +20,11 @@ async function judge({ context, estate, cluster, view }: ClusterUnderCheck): Pro
   const standing = standingOf(view, policy, readAtMs);
   const asked = 'etcd';
   if (standing === 'off')
-    return { status: 'skipped', message: 'the contract leaves failovers to people (failover.automatic)', asked };
+    return {
+      status: 'skipped',
+      message: 'the contract leaves failovers to people (failover.automatic)',
+      asked,
+    };
   if (standing === 'paused') {
     const pause = pauseInForce(view.pause, readAtMs);
     return {

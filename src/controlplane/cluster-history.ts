@@ -99,7 +99,16 @@ const BLANK = {
 function beginnings({ at, actor, after }: AuditRecord): Begun[] {
   const { term, leader } = after as AuthorityRecord;
   return [
-    { ...BLANK, term, leader, beganAt: at, openedAt: at, actor, reason: 'the cluster’s beginning', by: 'beginning' },
+    {
+      ...BLANK,
+      term,
+      leader,
+      beganAt: at,
+      openedAt: at,
+      actor,
+      reason: 'the cluster’s beginning',
+      by: 'beginning',
+    },
   ];
 }
 
@@ -135,7 +144,10 @@ function termsOfFailover(record: OperationRecord): Begun[] {
     expectedLoss: loss.decisions,
     pauseMs: numberOf(settled['pauseMs']),
     faultToServingMs: numberOf(settled['sinceFaultMs']),
-    fence: proof['holds'] === true ? { kind: textOf(proof['kind']) ?? '', frozen: namesOf(proof['frozen']) } : null,
+    fence:
+      proof['holds'] === true
+        ? { kind: textOf(proof['kind']) ?? '', frozen: namesOf(proof['frozen']) }
+        : null,
     actor: record.actor,
     reason: record.reason,
     by: 'failover',

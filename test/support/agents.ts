@@ -231,7 +231,12 @@ export class TestEstate {
 /** An estate with one cluster, created in etcd; its agents are not started yet. */
 export async function createTestEstate(
   members: readonly TestMember[],
-  options: { readonly etcdMembers?: number; readonly shardCount?: number } = {},
+  options: {
+    readonly etcdMembers?: number;
+    readonly shardCount?: number;
+    /** Whether agents replace a lost leader by themselves; by default the test is the operator. */
+    readonly automatic?: boolean;
+  } = {},
 ): Promise<TestEstate> {
   const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'estate-'));
   await chmod(folder, 0o755);
@@ -259,7 +264,12 @@ export async function createTestEstate(
   };
   await writeFile(source, stringify(document));
   const config = await loadEstateConfig(source);
-  const contract = await loadContract(fileURLToPath(new URL('../../contract.yaml', import.meta.url)));
+  const shipped = await loadContract(fileURLToPath(new URL('../../contract.yaml', import.meta.url)));
+  const { automatic = false } = options;
+  const contract: Contract = {
+    ...shipped,
+    ...(shipped.failover === undefined ? {} : { failover: { ...shipped.failover, automatic } }),
+  };
   const port = await etcd.open();
   const keys = new Keys('test');
   await initEstate({

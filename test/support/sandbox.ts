@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
 
@@ -92,10 +94,27 @@ export interface TestSandbox {
   down(): Promise<void>;
 }
 
-/** Starts a sandbox; whoever starts it ends it with `down` (in `afterAll`). Throws with the whole output on failure. */
-export async function startSandbox(args: readonly string[] = []): Promise<TestSandbox> {
+/** The shipped contract, but for failovers: a test that plays the operator mustn't race the agents. */
+async function contractByHand(name: string): Promise<string> {
+  const shipped = await readFile(new URL('contract.yaml', root), 'utf8');
+  const path = join(testStateDir(), `${name}-contract.yaml`);
+  await writeFile(path, shipped.replace('automatic: true', 'automatic: false'));
+  return path;
+}
+
+/**
+ * Starts a sandbox; whoever starts it ends it with `down` (in `afterAll`). Its agents fail nothing over by themselves
+ * unless `automatic` says so. Throws with the whole output on failure.
+ */
+export async function startSandbox(
+  args: readonly string[] = [],
+  { automatic = false }: { readonly automatic?: boolean } = {},
+): Promise<TestSandbox> {
   const name = freshName();
-  const up = await capstanText(['sandbox', 'up', '--name', name, ...args]);
+  const contract = automatic ? undefined : await contractByHand(name);
+  const byHand = contract === undefined ? [] : ['--contract', contract];
+  const up = await capstanText(['sandbox', 'up', '--name', name, ...byHand, ...args]);
+  if (contract !== undefined) await rm(contract);
   if (up.status !== 0) {
     await capstanText(['sandbox', 'down', '--name', name]);
     throw new Error(`sandbox up failed (status ${up.status}):\n${up.stdout}\n${up.stderr}`);

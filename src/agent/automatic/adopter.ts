@@ -43,7 +43,10 @@ export class Adopter {
     if (verdict.kind !== 'adoptable') {
       this.#next(id, before?.count ?? 0);
       if (verdict.kind === 'left' && before === undefined)
-        logger.warn({ operation: id, why: verdict.why, next: `capstan operation resume ${id}` }, 'not adopted');
+        logger.warn(
+          { operation: id, why: verdict.why, next: `capstan operation resume ${id}` },
+          'not adopted',
+        );
       return;
     }
     logger.warn({ operation: id, phase: found.value.phase }, 'adopting an operation that nobody drives');

@@ -15,7 +15,10 @@ export async function readGoesOn(
   held: HeldOperation,
 ): Promise<GoesOn | null> {
   const { id, cluster } = held.value;
-  const [contract, view] = await Promise.all([readContract(etcd, keys), readClusterView(etcd, keys, cluster)]);
+  const [contract, view] = await Promise.all([
+    readContract(etcd, keys),
+    readClusterView(etcd, keys, cluster),
+  ]);
   const resume = `capstan operation resume ${id}`;
   const verdict = judgeAdoption(held, view?.promotion?.revision);
   if (verdict.kind === 'finished') return null;

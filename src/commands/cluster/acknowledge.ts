@@ -8,7 +8,8 @@ import type { CommandResult } from '../../cli/result.ts';
 import type { ClusterAcknowledgeData } from '../../cli/schemas/cluster.ts';
 
 export default class ClusterAcknowledge extends CapstanCommand<typeof ClusterAcknowledge> {
-  static override summary = 'Lift the block that too many automatic failovers have left; the count begins anew.';
+  static override summary =
+    'Lift the block that too many automatic failovers have left; the count begins anew.';
   static override kind = 'ClusterAcknowledge';
   static override errors = [
     ...ETCD_ERRORS,

@@ -26,11 +26,7 @@ export interface PauseResult {
 }
 
 /** The cluster as etcd has it. Throws `cluster_not_found` (exit 4). */
-export async function existingCluster({
-  etcd,
-  keys,
-  cluster,
-}: ChangeAutomaticOptions): Promise<ClusterView> {
+export async function existingCluster({ etcd, keys, cluster }: ChangeAutomaticOptions): Promise<ClusterView> {
   const view = await readClusterView(etcd, keys, cluster);
   if (view?.authority !== undefined) return view;
   throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
@@ -64,7 +60,14 @@ export async function pauseCluster(
   const transaction = new Transaction(etcd)
     .expect(keys.automaticPause(cluster), revisionOf(view.pause))
     .put(keys.automaticPause(cluster), pause);
-  const entry = { actor, action: 'cluster.pause', target: cluster, before: before ?? null, after: pause, reason };
+  const entry = {
+    actor,
+    action: 'cluster.pause',
+    target: cluster,
+    before: before ?? null,
+    after: pause,
+    reason,
+  };
   auditIn(transaction, keys, entry, clock);
   if (!(await transaction.commit())) throw concurrentChange(`the pause of cluster ${cluster}`);
   return { changed: true, pause, activeOperation };
@@ -80,7 +83,12 @@ export async function unpauseCluster(options: ChangeAutomaticOptions): Promise<P
   const transaction = new Transaction(etcd)
     .expect(keys.automaticPause(cluster), revisionOf(view.pause))
     .delete(keys.automaticPause(cluster));
-  auditIn(transaction, keys, { actor, action: 'cluster.unpause', target: cluster, before, after: null }, clock);
+  auditIn(
+    transaction,
+    keys,
+    { actor, action: 'cluster.unpause', target: cluster, before, after: null },
+    clock,
+  );
   if (!(await transaction.commit())) throw concurrentChange(`the pause of cluster ${cluster}`);
   return { changed: true, pause: null, activeOperation };
 }

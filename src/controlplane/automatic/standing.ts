@@ -7,7 +7,10 @@ import type { Versioned } from '../store.ts';
 export type AutomaticStanding = 'off' | 'paused' | 'blocked' | 'on';
 
 /** The pause that is in force at this time; one that has run out counts as none. `nowMs`: wall clock. */
-export function pauseInForce(pause: Versioned<PauseRecord> | undefined, nowMs: number): PauseRecord | undefined {
+export function pauseInForce(
+  pause: Versioned<PauseRecord> | undefined,
+  nowMs: number,
+): PauseRecord | undefined {
   if (pause === undefined) return undefined;
   const { until } = pause.value;
   // A time that can't be read is no reason to let a pause go.

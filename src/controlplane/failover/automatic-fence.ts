@@ -28,8 +28,10 @@ export function automaticRefusal(
   const policy = failoverPolicyOf(contract.value);
   const standing = standingOf(view, policy, nowMs);
   if (standing !== 'on') return `automatic failover of ${view.name} is ${standing}`;
-  if (isFlapping(view.tally, policy, nowMs)) return `automatic failovers of ${view.name} follow one another too fast`;
-  if (revisionOf(view.authority) !== seen.authorityRevision) return 'the authority has changed since it was watched';
+  if (isFlapping(view.tally, policy, nowMs))
+    return `automatic failovers of ${view.name} follow one another too fast`;
+  if (revisionOf(view.authority) !== seen.authorityRevision)
+    return 'the authority has changed since it was watched';
   if (revisionOf(view.lease) !== seen.leaseRevision) return 'the lease was renewed after all';
   return undefined;
 }

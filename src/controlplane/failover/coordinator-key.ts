@@ -41,7 +41,11 @@ async function keepAlive(run: FailoverRun, held: HeldOperation, ending: AbortSig
   }
 }
 
-async function announce({ etcd, keys, clock }: FailoverRun, held: HeldOperation, leaseId: string): Promise<void> {
+async function announce(
+  { etcd, keys, clock }: FailoverRun,
+  held: HeldOperation,
+  leaseId: string,
+): Promise<void> {
   const { id, cluster, coordinator } = held.value;
   const record: CoordinatorRecord = {
     operation: id,
@@ -50,7 +54,9 @@ async function announce({ etcd, keys, clock }: FailoverRun, held: HeldOperation,
   };
   const key = keys.coordinator(cluster, coordinator.id);
   // It carries its own lease: once more, or late, it says the same and ends with it.
-  await etcd.transact([], [{ kind: 'put', key, value: JSON.stringify(record), leaseId }], { repeatable: true });
+  await etcd.transact([], [{ kind: 'put', key, value: JSON.stringify(record), leaseId }], {
+    repeatable: true,
+  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ const INNER = new Set([
   'authority_transition_refused',
   'map_change_too_large',
   'transaction_too_large',
+  'automatic_stood_down',
   'map_history_inconsistent',
 ]);
 
