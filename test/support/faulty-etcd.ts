@@ -46,6 +46,9 @@ export function faultyEtcd(
     },
     async transact(compares: readonly Compare[], writes: readonly Write[]): Promise<TransactionResult> {
       alive();
+      // A sign of life is none of the protocol's steps.
+      if (writes.every((write) => write.kind === 'put' && write.leaseId !== undefined))
+        return etcd.transact(compares, writes);
       count += 1;
       const fault = await faultAt(count);
       alive();
@@ -67,7 +70,10 @@ export function faultyEtcd(
       return result;
     },
     watch: (prefix, handlers) => etcd.watch(prefix, handlers),
-    grantLiveness: (ttlMs) => etcd.grantLiveness(ttlMs),
+    async grantLiveness(ttlMs) {
+      alive();
+      return etcd.grantLiveness(ttlMs);
+    },
     status: (options) => etcd.status(options),
     close: () => undefined,
   };
