@@ -28,7 +28,7 @@ export async function tell({ keep }) {
   });
   await ask('sandbox', 'down', '--name', SANDBOX);
   try {
-    for (const scene of [start, race, lostReply, failover, oldLeader, readiness]) {
+    for (const scene of [start, race, lostReply, failover, oldLeader, byItself, readiness]) {
       if (interrupted) return 130;
       await scene();
     }
@@ -132,6 +132,8 @@ const headroom = async () =>
 async function failover() {
   chapter('The leader dies');
   const before = (await ask('cluster', 'show', 'c1')).data;
+  say('Agents would replace it by themselves. Here an operator does, so they are told to stand back:');
+  await run('cluster', 'pause', 'c1', '--reason', 'an operator shows the failover');
   say(`${OLD_LEADER} loses power: agent and Postgres, kill -9.`);
   await run('sandbox', 'kill', OLD_LEADER);
   say('Nobody decides for its shards now: the service says so, and that nothing was changed.');
@@ -191,12 +193,32 @@ async function oldLeader() {
   promise('the fence refuses the old term', refusal.code === 'CP001');
 }
 
+async function byItself() {
+  chapter('The other leader dies, and nobody is there');
+  const { leader, term } = (await ask('cluster', 'show', 'c2')).data;
+  say(`${leader}, the leader of c2, loses power. No command follows.`);
+  await run('sandbox', 'kill', leader);
+  const replaced = await until(async () => {
+    const { data } = await ask('cluster', 'show', 'c2');
+    return data.leader !== leader && data.lease?.holder === data.leader ? data : undefined;
+  });
+  promise(
+    'its follower’s agent has taken over by itself, under a new term',
+    replaced !== undefined && Number(replaced.term) > Number(term),
+  );
+  const history = await run('cluster', 'history', 'c2');
+  promise('its history names the agent that did it', history.stdout.includes(`agent:${replaced?.leader}`));
+  await run('cluster', 'unpause', 'c1');
+}
+
 async function readiness() {
   chapter('Is every promise kept now?');
   await delay(500);
   const check = await run('readiness', 'check');
-  say('Exit 3, evaluated and not ready: c1 serves, and has no synchronous follower in its region any more.');
-  promise('readiness is honest: not ready while c1 is degraded', check.status === 3);
+  say(
+    'Exit 3, evaluated and not ready: both serve, and have no synchronous follower in their region any more.',
+  );
+  promise('readiness is honest: not ready while they are degraded', check.status === 3);
 }
 
 async function end({ keep }) {

@@ -18,6 +18,7 @@ const READS = [
   ['status'],
   ['cluster', 'list'],
   ['cluster', 'show', 'c1'],
+  ['cluster', 'history', 'c1'],
   ['member', 'list'],
   ['shard', 'list'],
   ['shard', 'show', '184'],

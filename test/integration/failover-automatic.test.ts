@@ -56,8 +56,10 @@ const audited = async () =>
 
 /** One verified leader, and one operation that made it. */
 async function untilReplaced() {
-  const view = await until('a new leader', ({ authority, activeOperation }) =>
-    authority?.value.phase === 'open' && authority.value.term > TERM && activeOperation === undefined,
+  const view = await until(
+    'a new leader',
+    ({ authority, activeOperation }) =>
+      authority?.value.phase === 'open' && authority.value.term > TERM && activeOperation === undefined,
   );
   expect(view.authority?.value).toMatchObject({ term: TERM + 1, leader: 'b' });
   const [operation, ...others] = await operations();
@@ -225,7 +227,10 @@ describe('the fence of an automatic failover', () => {
 
   it('counts once when its reply is lost', async () => {
     await prepare();
-    await agent('b', faultyEtcd(etcd, (write) => (write === 1 ? 'lose-reply' : undefined)));
+    await agent(
+      'b',
+      faultyEtcd(etcd, (write) => (write === 1 ? 'lose-reply' : undefined)),
+    );
     const { view } = await untilReplaced();
     expect(view.tally?.value.begun).toHaveLength(1);
   });
@@ -294,7 +299,10 @@ describe('an operation whose coordinator is gone', () => {
 
   it('was an agent, and another carries it on', async () => {
     await prepare();
-    await agent('b', faultyEtcd(etcd, (count) => (count === 2 ? 'die-after' : undefined)));
+    await agent(
+      'b',
+      faultyEtcd(etcd, (count) => (count === 2 ? 'die-after' : undefined)),
+    );
     await until('the fence', ({ activeOperation }) => activeOperation !== undefined);
     await agent('d');
     const { operation } = await untilReplaced();
@@ -335,6 +343,21 @@ describe('an operation whose coordinator is gone', () => {
     await one.hasWaited();
     expect(await takeOvers()).toEqual([]);
     expect((await cluster.view()).authority?.value.phase).toBe('fenced');
+  });
+});
+
+describe('a failed operation', () => {
+  it('is verified again once its promotion report was mended, and left until then', async () => {
+    await prepare();
+    cluster.scripts['b'] = { promotion: { switchLsn: '0/6000000' } };
+    await expect(runFailover(about())).rejects.toMatchObject({ code: 'prefix_differs' });
+    const one = await agent('d');
+    await eventually('it says so', () => (one.said.includes('not adopted') ? true : undefined));
+    await one.hasWaited();
+    expect(await operations()).toMatchObject([{ status: 'failed' }]);
+    const report = (await cluster.view()).promotion?.value;
+    await cluster.put(cluster.keys.promotionReport(CLUSTER), { ...report, switchLsn: '0/5000000' });
+    await untilReplaced();
   });
 });
 

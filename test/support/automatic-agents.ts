@@ -69,7 +69,10 @@ export async function startAutomaticAgent(
       etcd: through,
       keys,
       contract,
-      memory: { value: { ...blankMemory(member), incarnation: `${member}-1` }, update: async () => undefined },
+      memory: {
+        value: { ...blankMemory(member), incarnation: `${member}-1` },
+        update: async () => undefined,
+      },
       logger: { debug: quiet, info: quiet, warn: noted, error: noted },
       clock: systemClock,
     },
