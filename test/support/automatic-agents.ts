@@ -18,6 +18,8 @@ export const QUICK: Partial<Contract> = {
 /** Enough looks, ten a second, to pass every wait of the contract above. */
 const LOOKS = 15;
 
+const quiet = () => undefined;
+
 export interface AutomaticAgent {
   /** Resolves once it has decided often enough that every wait is over. */
   readonly hasWaited: () => Promise<void>;
@@ -38,7 +40,6 @@ export async function startAutomaticAgent(
   const contract = await readContract(etcd, keys);
   const ending = new AbortController();
   const said: string[] = [];
-  const quiet = () => undefined;
   const noted = (_facts: unknown, message: string) => said.push(message);
   let looks = 0;
   const agent = {

@@ -83,7 +83,7 @@ const lapsed: AutomaticInputs = {
   wallMs: WALL_MS,
 };
 
-const why = (over: Partial<AutomaticInputs>): StandsBy | string => {
+const why = (over: Partial<AutomaticInputs>): string => {
   const decision = decideAutomatic({ ...lapsed, ...over });
   return decision.kind === 'stand-by' ? decision.why : decision.kind;
 };
@@ -174,9 +174,10 @@ test('a pause that has run out counts as none', () => {
   expect(why({ view: viewWith({ pause: gone }) })).toBe('begin');
 });
 
+const begun = (...agesMs: number[]) =>
+  at({ begun: agesMs.map((age) => ({ operation: 'f', at: new Date(WALL_MS - age).toISOString() })) });
+
 describe('one failover too many', () => {
-  const begun = (...agesMs: number[]) =>
-    at({ begun: agesMs.map((age) => ({ operation: 'f', at: new Date(WALL_MS - age).toISOString() })) });
   test.each([
     ['begin', [] as number[]],
     ['begin', [1_000]],
@@ -222,14 +223,14 @@ describe('an agent adopts', () => {
   });
 });
 
-describe('what was seen', () => {
-  const see = (before: Sight | undefined, view: ClusterView, nowMs: number) =>
-    nextSight(before, {
-      view: { ...EMPTY_ESTATE_VIEW, clusters: new Map([['c1', view]]) },
-      cluster: 'c1',
-      nowMs,
-    });
+const see = (before: Sight | undefined, view: ClusterView, nowMs: number) =>
+  nextSight(before, {
+    view: { ...EMPTY_ESTATE_VIEW, clusters: new Map([['c1', view]]) },
+    cluster: 'c1',
+    nowMs,
+  });
 
+describe('what was seen', () => {
   test('counts from the first look, and anew from each renewal and each authority', () => {
     const first = see(undefined, viewWith(), 1_000);
     expect(first).toMatchObject({ leaseChangedAtMs: 1_000, authoritySinceMs: 1_000 });
