@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { shardOf } from '../../domain/shard.ts';
 import type { Scope } from '../../reservations/types.ts';
+import type { Random } from '../random.ts';
 import { drawCluster, hasFollower, type OpenCluster, readSnapshot, readViews } from './means/clusters.ts';
 import { diceOf } from './means/dice.ts';
 import { DirectGateway } from './means/direct-gateway.ts';
@@ -16,7 +17,8 @@ const REFUSED_WITHIN_MS = 15_000;
 const FAILOVER_WITHIN_MS = 45_000;
 const REJOIN_WITHIN_MS = 60_000;
 const POLL_MS = 50;
-const CONFIRMED_BEFORE = 3;
+const DECIDED_BEFORE = 3;
+const OWN_TRIES = 1_000;
 
 /** The fence stands in Postgres, not in whoever asks: an old route confirms nothing, at the old leader or the new one. */
 export const staleGateway: Fault = {
@@ -26,14 +28,15 @@ export const staleGateway: Fault = {
   async inject(ground, planned) {
     const cluster = await drawCluster(ground, planned, hasFollower);
     const { name, leader, term } = cluster;
-    const change = diceOf(planned).chance(0.5) ? 'fence-abort' : 'failover';
-    const gateway = new DirectGateway({ ground, member: leader, ...(await routeIn(ground, cluster)) });
+    const dice = diceOf(planned);
+    const change = dice.chance(0.5) ? 'fence-abort' : 'failover';
+    const gateway = new DirectGateway({ ground, member: leader, ...(await routeIn(ground, cluster, dice)) });
     gateway.start();
     const stop = () => gateway.stop();
     const rejoin = () => rejoinMembers(ground, name, REJOIN_WITHIN_MS);
     return orUndo(async () => {
       await until(
-        () => gateway.told.confirmed >= CONFIRMED_BEFORE,
+        () => gateway.told.decided >= DECIDED_BEFORE,
         DECIDES_WITHIN_MS,
         `nothing can be decided directly at ${leader}`,
       );
@@ -56,23 +59,32 @@ export const staleGateway: Fault = {
   },
 };
 
-/** A shard of the cluster as its gateway would see it now, and an issuer of its own there. */
-const routeIn = (
-  ground: Ground,
-  { name, term }: OpenCluster,
-): Promise<{ readonly scope: Scope; readonly issuer: string }> =>
-  readSnapshot(ground).then(({ estate, shards, clusters }) => {
-    const epoch = clusters.get(name)?.membership?.value.epoch;
-    const run = randomBytes(4).toString('hex');
-    for (let n = 0; n < estate.value.shardCount * 8; n += 1) {
-      const issuer = `stale-${run}-${n}`;
-      const shard = shardOf(issuer, estate.value.shardCount);
-      const owner = shards.get(shard)?.value;
-      if (owner?.cluster === name && epoch !== undefined)
-        return { issuer, scope: { cluster: name, epoch, shard, generation: owner.generation, term } };
-    }
+interface Route {
+  readonly scope: Scope;
+  readonly issuer: string;
+  readonly ownIssuer: boolean;
+}
+
+/** A shard of the cluster as its gateway would see it now, and an issuer there. */
+async function routeIn(ground: Ground, { name, term }: OpenCluster, dice: Random): Promise<Route> {
+  const { estate, shards, clusters } = await readSnapshot(ground);
+  const epoch = clusters.get(name)?.membership?.value.epoch;
+  const ownerOf = (issuer: string) => shards.get(shardOf(issuer, estate.value.shardCount))?.value;
+  const run = randomBytes(4).toString('hex');
+  const own = Array.from({ length: OWN_TRIES }, (_, n) => `stale-${run}-${n}`);
+  const isHere = (one: string) => ownerOf(one)?.cluster === name;
+  const known = dice.pick((ground.issuers ?? []).filter(isHere));
+  const issuer = known ?? own.find(isHere);
+  const owner = issuer === undefined ? undefined : ownerOf(issuer);
+  if (issuer === undefined || owner === undefined || epoch === undefined)
     throw new NothingToInjectInto(`${name} owns no shard`);
-  });
+  const { shard, generation } = owner;
+  return {
+    issuer,
+    ownIssuer: known === undefined,
+    scope: { cluster: name, epoch, shard, generation, term },
+  };
+}
 
 async function until(is: () => boolean, timeoutMs: number, otherwise: string): Promise<void> {
   const deadline = performance.now() + timeoutMs;

@@ -15,7 +15,8 @@ const EVERY_MS = 60;
 const DECIDE_WITHIN_MS = 2_500;
 const CONNECT_WITHIN_MS = 2_000;
 
-type Said = 'confirmed' | 'refused' | 'other';
+const SAID = { ok: 'decided', fail: 'refused', info: 'unknown' } as const;
+type Said = 'decided' | 'refused' | 'unknown';
 
 /**
  * A gateway that never looks at the map again: it connects to members directly under the gateway's role, and goes on
@@ -25,6 +26,7 @@ export class DirectGateway {
   readonly #ground: Ground;
   readonly #scope: Scope;
   readonly #issuer: string;
+  readonly #ownIssuer: boolean;
   readonly #process = `stale-gateway-${randomBytes(3).toString('hex')}`;
   readonly #stopping = new AbortController();
   #members: readonly string[];
@@ -33,17 +35,20 @@ export class DirectGateway {
   #turn = 0;
   #count = 0;
   /** How often what. */
-  readonly told: Record<Said, number> = { confirmed: 0, refused: 0, other: 0 };
+  readonly told: Record<Said, number> = { decided: 0, refused: 0, unknown: 0 };
 
   constructor(options: {
     readonly ground: Ground;
     readonly member: string;
     readonly scope: Scope;
     readonly issuer: string;
+    /** Nobody has set the issuer's limit. */
+    readonly ownIssuer: boolean;
   }) {
     this.#ground = options.ground;
     this.#scope = options.scope;
     this.#issuer = options.issuer;
+    this.#ownIssuer = options.ownIssuer;
     this.#members = [options.member];
   }
 
@@ -65,7 +70,7 @@ export class DirectGateway {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     const limit = { kind: 'set-limit', limit: LIMIT } as const;
-    while (!signal.aborted && this.told.confirmed === 0)
+    while (!signal.aborted && this.#ownIssuer && this.told.decided === 0)
       await this.#ask((token) => ({
         ...this.#bound(token, limit),
         kind: 'set-limit',
@@ -97,12 +102,7 @@ export class DirectGateway {
     const result = await decide(connection.client, this.#scope, [command], { deadlineMs: DECIDE_WITHIN_MS });
     const completion = completionOf(result);
     recorder.record({ ...request, as_of: null, http: null, ...completion });
-    const said: Said =
-      completion.kind === 'fail'
-        ? 'refused'
-        : completion.result?.outcome === 'confirmed'
-          ? 'confirmed'
-          : 'other';
+    const said = SAID[completion.kind];
     this.told[said] += 1;
     if (result.kind !== 'decided' && !result.connectionUsable) this.#drop();
     // A refusal is as true at whoever leads now.
