@@ -53,7 +53,6 @@ const authorityText = ({ generation, term }: { generation: number | null; term: 
   `${generation}.${term}`;
 
 function judgeLineage(findings: Findings, shard: Shard): void {
-  shard.lineage.sort((a, b) => Number(a.first_position) - Number(b.first_position) || compare(a, b));
   let before: LineageLine | undefined;
   for (const line of shard.lineage) {
     const last = before;

@@ -21,7 +21,6 @@ export function completeFacts({ registry, ...collected }: Collected): Facts {
   const { tokens } = registry;
   const issuers = [...registry.issuers.values()];
   const shards = placeIssuers(registry, issuers, collected.header?.shardCount ?? null);
-  for (const { commit_token } of collected.lost) noteLoss(registry, commit_token);
   for (const shard of shards) completeLog(shard);
   for (const token of tokens) reportOf(token);
   for (const token of tokens) completeToken(token);
@@ -29,6 +28,7 @@ export function completeFacts({ registry, ...collected }: Collected): Facts {
     byPosition(shard.entries);
     for (const entry of shard.entries) if (entry.issuer.shard === shard) entry.issuer.entries.push(entry);
   }
+  for (const { commit_token } of collected.lost) noteLoss(registry, commit_token);
   for (const issuer of issuers) {
     for (const entry of issuer.entries) if (changesState(entry)) issuer.changes.push(entry.position);
   }
@@ -60,20 +60,31 @@ function shardTold({ shard, tokens, reads }: Issuer): number | null {
   return reads.find(({ asOf }) => asOf !== null && asOf.shard !== null)?.asOf?.shard ?? null;
 }
 
+/** Kept are only losses that tell something: of a run under one new term the first. */
 function noteLoss(registry: Registry, commitToken: string): void {
-  const { shard: id, position, term } = parseCommitToken(commitToken);
-  const shard = registry.shard(id);
-  shard.lostFrom = Math.min(shard.lostFrom, Number(position));
-  shard.lostTerm = Math.max(shard.lostTerm, term);
+  const { shard: id, position: lost } = parseCommitToken(commitToken);
+  const position = Number(lost);
+  const { lineage, entries, losses } = registry.shard(id);
+  let againUnder = Infinity;
+  for (const { first_position, term } of lineage) if (Number(first_position) <= position) againUnder = term;
+  if (lineage.length === 0) {
+    againUnder = entries.find((entry) => entry.position >= position)?.term ?? Infinity;
+  }
+  const known = losses.findIndex((loss) => loss.againUnder === againUnder);
+  if (known < 0) losses.push({ position, againUnder });
+  else if ((losses[known]?.position ?? 0) > position) losses[known] = { position, againUnder };
 }
 
 function completeLog(shard: Shard): void {
   byPosition(shard.log);
+  shard.lineage.sort(
+    (a, b) =>
+      Number(a.first_position) - Number(b.first_position) || a.generation - b.generation || a.term - b.term,
+  );
   const first = shard.log[0]?.position;
   const last = shard.log.at(-1)?.position ?? -1;
   shard.headPosition = shard.head === null ? last : Number(shard.head.position);
-  shard.basePosition =
-    shard.base !== null ? Number(shard.base.position) : first === undefined ? -1 : first - 1;
+  shard.basePosition = shard.base !== null ? Number(shard.base.position) : first === 1 ? 0 : -1;
   if (!wasReadBack(shard)) return;
   shard.entries = shard.log;
   for (const entry of shard.log) entry.token.entry ??= entry;

@@ -22,7 +22,7 @@ export function judgeDurability({ tokens, shards }: Facts): Findings {
 function judgeToken(findings: Findings, token: Token, shard: Shard): void {
   const { report, entry } = token;
   // What stood before the history is not in the log that was read.
-  if (report === null || (token.position !== null && token.position <= shard.basePosition)) return;
+  if (report === null || isOlder(token, report, shard)) return;
   findings.judged += 1;
   if (entry === null) {
     const what = `${reported(report)}; ${shardName(shard)} was read up to ${shard.headPosition} and does not hold it`;
@@ -38,6 +38,12 @@ function judgeToken(findings: Findings, token: Token, shard: Shard): void {
     // The others are held against the first report by the rule of one outcome.
     return;
   }
+}
+
+function isOlder({ position, entry }: Token, { decision }: Operation, { basePosition, log }: Shard): boolean {
+  if (position === null) return false;
+  if (basePosition >= 0) return position <= basePosition;
+  return entry === null && decision?.replayed === true && position < (log[0]?.position ?? 0);
 }
 
 export const outcomeOf = ({ event }: Entry): 'confirmed' | 'rejected' | 'abandoned' =>

@@ -144,12 +144,16 @@ export interface Shard {
   basePosition: number;
   /** Up to which the log was read back; -1: it was not. */
   headPosition: number;
-  /** From here on positions may be of a history that a failover lost, under this term or a lower one. */
-  lostFrom: number;
-  lostTerm: number;
+  /** The first position that each failover lost, with the term that has decided them again since. */
+  losses: Loss[];
   /** Answers that reported a higher position than any before them, in the order of answers. */
   readonly decisionFloors: Floor[];
   readonly readFloors: Floor[];
+}
+
+export interface Loss {
+  readonly position: number;
+  readonly againUnder: number;
 }
 
 export interface Floor {

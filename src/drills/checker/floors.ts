@@ -25,8 +25,8 @@ function raise(floors: Floor[], position: number, by: Operation): void {
 }
 
 /** It shows positions that a failover lost: others have their numbers by now. */
-export const isOfLostLog = ({ asOf, asOfPosition }: Operation, { lostFrom, lostTerm }: Shard): boolean =>
-  asOfPosition >= lostFrom && (asOf?.term ?? 0) <= lostTerm;
+export const isOfLostLog = ({ asOf, asOfPosition }: Operation, { losses }: Shard): boolean =>
+  losses.some(({ position, againUnder }) => position <= asOfPosition && (asOf?.term ?? -1) < againUnder);
 
 /** The highest position that was answered before the line `i`. */
 export const floorBefore = (floors: readonly Floor[], i: number): Floor | null =>

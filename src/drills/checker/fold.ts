@@ -26,6 +26,8 @@ export class Fold {
   readonly released = new Set<string>();
   /** Whether `open` is all that is open. */
   openKnown = false;
+  /** Whether every reservation in `open` has its own name. */
+  namesKnown = true;
   /** The issuer began within the history. */
   readonly isWhole: boolean;
   /** Why the last entry can't follow from the state before it. */
@@ -107,6 +109,7 @@ export class Fold {
 
   #reserve({ amount, reservation, token }: Entry): void {
     const key = reservation ?? `of token ${token.name}`;
+    if (reservation === null) this.namesKnown = false;
     if (this.open.has(key)) this.problem = `makes the reservation ${key}, which is open already`;
     this.open.set(key, amount);
     if (amount === null) {
@@ -131,7 +134,8 @@ export class Fold {
       this.released.add(reservation);
     } else {
       if (this.released.has(reservation)) this.problem = `releases ${reservation} a second time`;
-      else if (this.openKnown) this.problem = `releases ${reservation}, which is not held`;
+      else if (this.openKnown && this.namesKnown) this.problem = `releases ${reservation}, which is not held`;
+      if (!this.namesKnown) this.openKnown = false;
       this.released.add(reservation);
     }
     this.reservedLow = amount === null ? 0 : atLeastZero(minus(this.reservedLow, amount));

@@ -22,7 +22,7 @@ export function judgeOneOutcome({ tokens, shards }: Facts): Findings {
 function judgeToken(findings: Findings, token: Token): void {
   const { report } = token;
   let first: Operation | null = null;
-  let lost: Operation | null = null;
+  const lost = new Map<string, Operation>();
   for (const attempt of token.attempts) {
     const { decision } = attempt;
     if (decision === null || attempt.kind !== 'ok') continue;
@@ -35,7 +35,8 @@ function judgeToken(findings: Findings, token: Token): void {
       findings.add(what, () => linesOf(attempt));
     }
     if (isLostReport(token, attempt)) {
-      lost = compare(findings, lost, attempt);
+      const name = decision.commit === null ? '' : commitText(decision.commit);
+      lost.set(name, compare(findings, lost.get(name) ?? null, attempt));
       continue;
     }
     if (decision.replayed === false) {

@@ -37,11 +37,11 @@ function judgeUsedOnce(findings: Findings, shard: Shard): void {
 
 function judgeDensity(findings: Findings, shard: Shard): void {
   const { log, headPosition, basePosition } = shard;
-  let expected = basePosition + 1;
+  let expected = basePosition >= 0 ? basePosition + 1 : (log[0]?.position ?? headPosition + 1);
   let before: Entry | undefined;
   for (const entry of log) {
     const last = before;
-    if (entry.position > expected && basePosition >= 0) {
+    if (entry.position > expected) {
       findings.add(`${shardName(shard)} lacks ${span(expected, entry.position - 1)}`, () => [
         ...(last === undefined ? originLines(shard) : linesOfEntry(last, shard)),
         ...linesOfEntry(entry, shard),
@@ -56,7 +56,7 @@ function judgeDensity(findings: Findings, shard: Shard): void {
     expected = Math.max(expected, entry.position + 1);
     before = entry;
   }
-  if (basePosition < 0 || expected > headPosition) return;
+  if (expected > headPosition) return;
   findings.add(
     `${shardName(shard)} lacks ${span(expected, headPosition)}; its head is at ${headPosition}`,
     () => [

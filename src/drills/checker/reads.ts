@@ -98,6 +98,7 @@ function judgeShown(findings: Findings, { issuer, read, fold, index }: ShownStat
   if (differs === null) return;
   findings.add(`${read.via} showed ${issuer.name} as of @${asOfPosition} with ${differs}`, () => [
     ...linesOf(read),
+    ...readBackLines(shard),
     ...proofOf(issuer, index),
     ...(index < 0 || !differs.includes('reservation') ? [] : proofOf(issuer, index, '')),
     ...(index + 1 < issuer.entries.length && index < 0 ? proofOf(issuer, 0) : []),
@@ -118,6 +119,7 @@ function differenceOf({ shown }: Operation, fold: Fold): string | null {
   if (openCount !== null && openCount !== undefined && openCount !== fold.open.size) {
     return `${openCount} open reservations; there were ${fold.open.size}`;
   }
+  if (!fold.namesKnown) return null;
   for (const [reservation, notional] of open ?? []) {
     if (!fold.open.has(reservation)) return `the reservation ${reservation}, which was not open`;
     const held = fold.open.get(reservation);

@@ -73,8 +73,7 @@ export const emptyShard = (id: number | null): Shard => ({
   entries: [],
   basePosition: -1,
   headPosition: -1,
-  lostFrom: Infinity,
-  lostTerm: -1,
+  losses: [],
   decisionFloors: [],
   readFloors: [],
 });

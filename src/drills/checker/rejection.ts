@@ -47,7 +47,8 @@ function judgeEntry(findings: Findings, { issuer, entry, fold, index }: Folded):
   } else if (event === 'release_rejected' && reservation !== null) {
     findings.judged += 1;
     const isOpen = fold.open.has(reservation);
-    if (!isOpen && (!fold.isWhole || fold.released.has(reservation))) return;
+    const isJudged = fold.isWhole && fold.namesKnown && !fold.released.has(reservation);
+    if (!isOpen && !isJudged) return;
     const why = isOpen ? 'it is open' : 'nobody released it';
     findings.add(`${where} says that ${reservation} was released already; ${why}`, () =>
       proofOf(issuer, index, reservation),
@@ -77,6 +78,10 @@ function judgeStatement(findings: Findings, issuer: Issuer, entry: Entry): boole
 function judgeReason(findings: Findings, attempt: Operation): void {
   const { decision, action } = attempt;
   if (decision === null || decision.outcome !== 'rejected' || !isDecided(attempt)) return;
+  if (action === 'set-limit' || action === 'correct') {
+    findings.judged += 1;
+    findings.add(`${reported(attempt)}; a limit can't be rejected`, () => linesOf(attempt));
+  }
   if (decision.reason === null || (action !== 'reserve' && action !== 'release')) return;
   findings.judged += 1;
   const expected = action === 'reserve' ? 'insufficient_headroom' : 'already_released';
