@@ -3,6 +3,8 @@ import type { CompletionLine, HistoryEntry, HistoryRecorder } from './history/ty
 export interface Scale {
   /** Requests sent. */
   readonly operations: number;
+  /** Planned requests that found every process of their region busy, and were not sent. */
+  readonly leftOut: number;
   /** Decisions, each token counted once, of reserves, releases and limit changes. */
   readonly confirmed: number;
   readonly rejected: number;
@@ -24,6 +26,7 @@ export class Tally implements HistoryRecorder {
   readonly #open = new Map<string, { readonly issuer: string; readonly token: string }>();
   readonly #decided = new Map<string, { readonly outcome: string; readonly reserve: boolean }>();
   #operations = 0;
+  #leftOut = 0;
   #unknown = 0;
   #faultsInjected = 0;
   #faultsFailed = 0;
@@ -51,6 +54,11 @@ export class Tally implements HistoryRecorder {
     return [...this.#open.values()];
   }
 
+  /** Requests of the plan that were not sent. */
+  leaveOut(count: number): void {
+    this.#leftOut += count;
+  }
+
   /** So far. */
   get scale(): Scale {
     const decided = [...this.#decided.values()];
@@ -58,6 +66,7 @@ export class Tally implements HistoryRecorder {
     const reserves = decided.filter(({ reserve }) => reserve);
     return {
       operations: this.#operations,
+      leftOut: this.#leftOut,
       confirmed: count('confirmed'),
       rejected: count('rejected'),
       unknown: this.#unknown,

@@ -10,6 +10,7 @@ import { healAll } from './faults/heal.ts';
 import { runFaults } from './faults/run.ts';
 import type { PlannedFault } from './faults/types.ts';
 import { readThroughGateways, recordBases, recordLogs } from './read-back.ts';
+import type { HistoryRecorder } from './history/types.ts';
 import type { DrillStep, OnStep } from './steps.ts';
 import type { Tally } from './tally.ts';
 import { Desk } from './workload/desk.ts';
@@ -102,12 +103,15 @@ async function loadAndFaults(loading: Loading): Promise<void> {
   const guard = await startGuard(loading);
   try {
     const load = runLoad({ ...loading, enough });
-    const faults = runFaults({ ...loading, recorder: tally, signal: enough }, loading.faults);
+    const issuers = loading.plan.issuers.map(({ issuer }) => issuer);
+    const ground = { ...loading, issuers, recorder: tellingFaults(loading), signal: enough };
+    const faults = runFaults(ground, loading.faults);
     try {
       await Promise.all([faults, delay(durationMs, undefined, { signal })]);
     } finally {
       over.abort();
-      await Promise.all([load, faults]);
+      const [{ leftOut }] = await Promise.all([load, faults]);
+      tally.leaveOut(leftOut);
     }
   } finally {
     clearInterval(told);
@@ -115,6 +119,15 @@ async function loadAndFaults(loading: Loading): Promise<void> {
     await guard.stop();
   }
 }
+
+/** Records, and says at once what is done to the sandbox. */
+const tellingFaults = ({ tally, onStep }: Loading): HistoryRecorder => ({
+  now: () => tally.now(),
+  record: (entry) => {
+    tally.record(entry);
+    if (entry.kind === 'fault') onStep('load', 'running', `${entry.fault} ${entry.phase}: ${entry.target}`);
+  },
+});
 
 /** Heals what any run left, and waits until everything decides again with its voters in sync. */
 async function comeToRest(options: TrialOptions, name: DrillStep): Promise<void> {

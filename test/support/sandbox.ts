@@ -29,8 +29,11 @@ export interface CapstanRun<T> {
 
 export interface CapstanOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** Aborting kills the command with SIGKILL. */
+  /** Aborting kills the command with SIGKILL, or with `killSignal`. */
   readonly signal?: AbortSignal;
+  readonly killSignal?: NodeJS.Signals;
+  /** Told of everything that comes on stderr, as it comes. */
+  readonly onStderr?: (text: string) => void;
   readonly timeoutMs?: number;
 }
 
@@ -62,20 +65,23 @@ export async function capstan<T = Record<string, unknown>>(
 /** Runs the real command line as it is typed. */
 export function capstanText(
   args: readonly string[],
-  { environment, signal, timeoutMs = CALL_TIMEOUT_MS }: CapstanOptions = {},
+  { environment, signal, killSignal = 'SIGKILL', onStderr, timeoutMs = CALL_TIMEOUT_MS }: CapstanOptions = {},
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, CAPSTAN_STATE_DIR: testStateDir(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
-      killSignal: 'SIGKILL',
+      killSignal,
       ...(signal === undefined ? {} : { signal }),
     });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      onStderr?.(text);
+    });
     child.once('error', (error) => {
       // An abort kills the command on purpose; `close` follows.
       if (error.name !== 'AbortError') reject(error);

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { auditLog } from './audit.ts';
 import { clusterList, clusterSummary, memberList } from './cluster.ts';
+import { DRILL_SCHEMAS } from './drill.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
 import { failoverPlan, failoverRun } from './failover.ts';
+import { historyVerdict } from './history.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
 import { checkList, readinessReport } from './readiness.ts';
@@ -36,6 +38,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   GatewayKey: gatewayKey,
   GatewayRun: gatewayRun,
   Help: help,
+  HistoryVerdict: historyVerdict,
   Init: init,
   MapDiff: mapDiff,
   MapHistory: mapHistory,
@@ -54,6 +57,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ShardShow: shardShow,
   Status: status,
   TokenResolution: tokenResolution,
+  ...DRILL_SCHEMAS,
   ...SANDBOX_SCHEMAS,
 };
 

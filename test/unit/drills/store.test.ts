@@ -27,6 +27,7 @@ const result = (id: string, drill: string, at: number): DrillResult => ({
   tookMs: 1,
   scale: {
     operations: 1,
+    leftOut: 0,
     confirmed: 1,
     rejected: 0,
     unknown: 0,
