@@ -37,6 +37,24 @@ export function excerptOf({ rule, message, evidence }: Violation): Excerpt {
   return { rule, message: found?.message ?? message, lines, minimal: budget.left > 0 };
 }
 
+/** Of the first violation of each broken rule, the one that is shown by the fewest lines; null when nothing is broken. */
+export function smallestExcerpt(violations: readonly Violation[]): Excerpt | null {
+  const firsts = new Map<Rule, Violation>();
+  for (const violation of violations) {
+    if (!firsts.has(violation.rule)) firsts.set(violation.rule, violation);
+  }
+  let smallest: Excerpt | null = null;
+  for (const violation of firsts.values()) {
+    const excerpt = excerptOf(violation);
+    const isBetter =
+      smallest === null ||
+      (excerpt.minimal && !smallest.minimal) ||
+      (excerpt.minimal === smallest.minimal && excerpt.lines.length < smallest.lines.length);
+    if (isBetter) smallest = excerpt;
+  }
+  return smallest;
+}
+
 type Unit = readonly HistoryLine[];
 
 const linesOf = (units: readonly Unit[]): HistoryLine[] => units.flat().toSorted((a, b) => a.i - b.i);
