@@ -25,13 +25,13 @@ const drill = (
   durationMs: parts.durationMs ?? 30_000,
   ratePerSecond: parts.ratePerSecond ?? 200,
   faults: parts.faults,
-  invariants: [...new Set([...ALWAYS, ...parts.invariants])],
+  invariants: [...ALWAYS, ...parts.invariants].toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1))),
 });
 
 /** Every drill, by what it may break. */
 export const DRILLS: readonly Drill[] = [
   drill('races', 'Desks in two regions that race for the same headroom never get more than there is.', {
-    invariants: ['I12'],
+    invariants: [],
     faults: [],
     durationMs: 20_000,
   }),
@@ -71,12 +71,13 @@ export const DRILLS: readonly Drill[] = [
     'etcd-faults',
     'Without etcd rights run out and nothing is decided; no change of its leader gives two members a right.',
     {
-      invariants: ['I1', 'I5', 'I10'],
+      invariants: ['I1', 'I5'],
       faults: ['kill-etcd', 'pause-etcd', 'etcd-leader', 'etcd-quorum'],
+      durationMs: 45_000,
     },
   ),
   drill('partition', 'A cut or slow link between regions costs availability at most, never a decision.', {
-    invariants: ['I1', 'I2', 'I5', 'I10'],
+    invariants: ['I1', 'I2', 'I5'],
     faults: ['cut-link', 'cut-link-one-way', 'slow-link'],
   }),
   drill('process-kills', 'Any process may be killed or stopped in the middle of its work.', {
@@ -90,6 +91,7 @@ export const DRILLS: readonly Drill[] = [
       'kill-postgres',
       'kill-follower',
     ],
+    durationMs: 45_000,
   }),
   drill('stale-route', 'A gateway with an old view of the authority decides nothing under it.', {
     invariants: ['I1', 'I5'],

@@ -10,6 +10,7 @@ import type { SandboxPaths } from '../sandbox/folders.ts';
 import type { SandboxState } from '../sandbox/state.ts';
 import type { Drill } from './catalogue.ts';
 import { planFaults } from './faults/schedule.ts';
+import type { PlannedFault } from './faults/types.ts';
 import { FileRecorder } from './history/recorder.ts';
 import { judgeHistory } from './judge.ts';
 import type { DrillResult } from './result.ts';
@@ -35,12 +36,24 @@ export interface RunDrillOptions {
 
 /**
  * One run of a drill on a sandbox, as SPEC.md states it: the result is kept in the store, whatever the verdict. Throws
- * CapstanError `fault_unknown` and `drill_too_short` (exit 2), `sandbox_busy` (exit 4), `drill_unfinished` (exit 5) when it can't be brought to a
- * verdict, `interrupted` (exit 5) when it was stopped.
+ * CapstanError `fault_unknown` and `drill_too_short` (exit 2), `sandbox_busy` (exit 4) while another drill runs there,
+ * `drill_unfinished` and `drill_heal_incomplete` (exit 5) when it can't be brought to a verdict, `interrupted` (exit 5) when it
+ * was stopped.
  */
 export async function runDrill(options: RunDrillOptions): Promise<DrillResult> {
-  const { paths, state, drill, faults, seed, durationMs, ratePerSecond, store, signal, onStep } = options;
+  const { paths, faults, seed, durationMs, signal } = options;
   const planned = planFaults({ faults, seed, durationMs });
+  const lock = {
+    path: join(paths.folder, 'drill.lock'),
+    waitMs: 0,
+    what: `the sandbox ${paths.name}`,
+    signal,
+  };
+  return withFileLock(lock, () => runAlone(options, planned));
+}
+
+async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault[]): Promise<DrillResult> {
+  const { paths, state, drill, faults, seed, durationMs, ratePerSecond, store, signal, onStep } = options;
   const began = performance.now();
   const startedAt = new Date().toISOString();
   const id = `${drill.name}-${randomBytes(4).toString('hex')}`;
@@ -64,15 +77,7 @@ export async function runDrill(options: RunDrillOptions): Promise<DrillResult> {
     options: { faults, durationMs, ratePerSecond, sandbox: paths.name },
   });
   try {
-    const lock = {
-      path: join(paths.folder, 'drill.lock'),
-      waitMs: 0,
-      what: `the sandbox ${paths.name}`,
-      signal,
-    };
-    await withFileLock(lock, () =>
-      runTrial({ ...options, faults: planned, runId: id, environment, contract, tally }),
-    );
+    await runTrial({ ...options, faults: planned, runId: id, environment, contract, tally });
   } catch (error) {
     if (signal.aborted) throw stopped(id, history, error);
     throw error instanceof CapstanError ? error : unfinished(id, history, error);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isName } from '../domain/identifiers.ts';
 import { refusedError } from '../domain/errors.ts';
@@ -7,6 +7,8 @@ import type { DrillResult } from './result.ts';
 
 /** Older runs are removed, but for the latest of each drill. */
 const RUNS_KEPT = 100;
+/** A run that has no result by then was ended; its history was there to be looked at. */
+const UNFINISHED_KEPT_MS = 86_400_000;
 
 /** Where drills' results and histories are kept: one folder a run, below the state folder, whatever sandbox it was on. */
 export class DrillStore {
@@ -57,8 +59,17 @@ export class DrillStore {
     const all = await this.list();
     const latest = new Set([...latestOf(all).values()].map(({ id }) => id));
     for (const { id } of all.slice(RUNS_KEPT)) {
-      if (!latest.has(id)) await rm(join(this.folder, id), { recursive: true, force: true });
+      if (!latest.has(id)) await this.#remove(id);
     }
+    const finished = new Set(all.map(({ id }) => id));
+    for (const id of await this.#ids()) {
+      const { mtimeMs } = await stat(join(this.folder, id));
+      if (!finished.has(id) && Date.now() - mtimeMs > UNFINISHED_KEPT_MS) await this.#remove(id);
+    }
+  }
+
+  #remove(id: string): Promise<void> {
+    return rm(join(this.folder, id), { recursive: true, force: true });
   }
 
   async #ids(): Promise<string[]> {

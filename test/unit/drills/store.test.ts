@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -88,4 +88,17 @@ test('old runs are removed, but for the latest of each drill', async () => {
   expect(kept).not.toContain('races-1');
   expect(kept.length).toBeLessThanOrEqual(101);
   expect(existsSync(join(store.folder, 'races-1'))).toBe(false);
+});
+
+test('a run that was ended before its verdict is kept for a day', async () => {
+  await store.open('races-1');
+  await store.open('races-2');
+  const longAgo = new Date(Date.now() - 2 * 86_400_000);
+  utimesSync(join(store.folder, 'races-1'), longAgo, longAgo);
+  await save('races-3', 'races', 1_000);
+  expect(['races-1', 'races-2', 'races-3'].map((id) => existsSync(join(store.folder, id)))).toEqual([
+    false,
+    true,
+    true,
+  ]);
 });
