@@ -117,6 +117,8 @@ test.each([
   [['drill', 'run', 'races', '--json'], 'sandbox_not_found', 4],
   [['drill', 'report', '--json'], 'drill_run_not_found', 4],
   [['drill', 'report', 'races-1', '--json'], 'drill_run_not_found', 4],
+  [['history', 'check', '--json'], 'argument_missing', 2],
+  [['history', 'check', 'none.jsonl', '--json'], 'history_unreadable', 2],
   [['sandbox', 'status', '--json'], 'sandbox_not_found', 4],
 ] as const)('capstan %j ends in %s, exit %i', async (args, code, exit) => {
   const result = await run(args);
