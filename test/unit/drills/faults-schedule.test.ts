@@ -1,18 +1,18 @@
-import fc from 'fast-check';
+import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { expect, test } from 'vitest';
 import { FAULTS } from '../../../src/drills/faults/registry.ts';
 import { planFaults } from '../../../src/drills/faults/schedule.ts';
 
 const names = [...FAULTS.keys()];
-const drills = fc.record({
-  seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-  faults: fc.array(fc.constantFrom(...names), { maxLength: 40 }),
-  durationMs: fc.integer({ min: 15_000, max: 600_000 }),
+const drills = record({
+  seed: integer({ min: 0, max: 2 ** 32 - 1 }),
+  faults: array(constantFrom(...names), { maxLength: 40 }),
+  durationMs: integer({ min: 15_000, max: 600_000 }),
 });
 
 test('each named fault has one window inside the duration, as long as it needs and no longer than it may', () => {
-  fc.assert(
-    fc.property(drills, (drill) => {
+  assert(
+    property(drills, (drill) => {
       const planned = planFaults(drill);
       expect(planned.map(({ fault }) => fault).toSorted()).toEqual(drill.faults.toSorted());
       for (const { fault, atMs, holdMs, draw } of planned) {
@@ -30,8 +30,8 @@ test('each named fault has one window inside the duration, as long as it needs a
 });
 
 test('the seed alone fixes the windows, and another fault in the list changes none of the others', () => {
-  fc.assert(
-    fc.property(drills, fc.constantFrom(...names), (drill, added) => {
+  assert(
+    property(drills, constantFrom(...names), (drill, added) => {
       const planned = planFaults(drill);
       expect(planFaults(drill)).toEqual(planned);
       const more = planFaults({ ...drill, faults: [...drill.faults, added] });
@@ -53,15 +53,16 @@ test('windows and draws spread over their whole range', () => {
   expect(share(({ holdMs }) => holdMs > 3_500)).toBeGreaterThan(0.35);
 });
 
+const refusal = (run: () => unknown) => {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+};
+
 test('a fault that doesn’t exist is refused, and so is a drill that is too short for one', () => {
-  const refusal = (run: () => unknown) => {
-    try {
-      run();
-      return undefined;
-    } catch (error) {
-      return error;
-    }
-  };
   expect(refusal(() => planFaults({ seed: 1, faults: ['kill-moon'], durationMs: 30_000 }))).toMatchObject({
     code: 'fault_unknown',
     exit: 2,

@@ -1,4 +1,5 @@
 import { type Client, escapeLiteral } from 'pg';
+import { messageOf } from '../../../domain/errors.ts';
 import { visit } from './backends.ts';
 import { NothingToInjectInto } from './nothing.ts';
 import type { Site } from './site.ts';
@@ -24,6 +25,9 @@ export async function stepClock(
   const mine = { stepMs };
   const stepsOf = () => standing.clocks.get(cluster) ?? [];
   await standing.inTurn(`clock of ${cluster}`, async () => {
+    await visit(site, leader, (client) => client.query('select 1')).catch((error: unknown) => {
+      throw new NothingToInjectInto(`${leader} does not answer: ${messageOf(error)}`);
+    });
     await replaceClock(site, leader, stepMs);
     standing.clocks.set(cluster, [...stepsOf(), mine]);
   });

@@ -7,6 +7,7 @@ import { resumeOperation } from '../../../controlplane/operation-control.ts';
 import { CapstanError, messageOf, unknownError } from '../../../domain/errors.ts';
 import type { OperationRecord } from '../../../domain/records.ts';
 import { type EstateInHand, withEstate } from './clusters.ts';
+import { nothingIfRefused } from './nothing.ts';
 import type { Site } from './site.ts';
 
 const RETRY_MS = 150;
@@ -38,7 +39,7 @@ export const failOver = (site: Site, order: FailoverOrder): Promise<OperationRec
         const operation = operationOf(error);
         if (operation !== undefined) return resumeUntilDone(estate, operation, deadline);
         const passing = error instanceof CapstanError && error.retryable;
-        if (!passing || signal.aborted || performance.now() > deadline) throw error;
+        if (!passing || signal.aborted || performance.now() > deadline) throw nothingIfRefused(error);
       }
       await delay(RETRY_MS);
     }
@@ -62,7 +63,7 @@ export const fenceOnly = (site: Site, cluster: string): Promise<string> =>
       return operation.id;
     } catch (error) {
       const operation = operationOf(error);
-      if (operation === undefined) throw error;
+      if (operation === undefined) throw nothingIfRefused(error);
       return operation;
     }
   });
