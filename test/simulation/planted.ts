@@ -1,0 +1,17 @@
+/** Faults that can be planted in a simulated world, to see that its invariants catch them. */
+export const PLANTS = [
+  /** A renewal that asks nothing of the authority. */
+  'renews-without-the-authority',
+  /** The right is counted from the reply, not from before the request. */
+  'counts-from-the-reply',
+  'decides-without-the-term',
+  'answers-before-the-follower',
+  /** A follower reports that it is frozen while it still receives. */
+  'freezes-while-receiving',
+  /** A coordinator's write doesn't ask whether the operation is still its own. */
+  'journals-without-the-revision',
+  /** A caller takes any reply for the answer, however late it comes. */
+  'believes-a-late-reply',
+] as const;
+
+export type Planted = (typeof PLANTS)[number] | undefined;
