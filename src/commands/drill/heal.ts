@@ -12,7 +12,7 @@ export default class DrillHeal extends CapstanCommand<typeof DrillHeal> {
   static override description =
     'Resumes and starts processes, heals links, restores clocks, ends open operations, and clones quarantined members anew: what they held that no follower has is thrown away. Then it waits until every cluster decides.';
   static override kind = 'DrillHeal';
-  static override errors = ['sandbox_not_found', 'sandbox_busy', 'drill_heal_incomplete'] as const;
+  static override errors = ['sandbox_not_found', 'sandbox_state_broken', 'drill_heal_incomplete'] as const;
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --timeout 2m -o json',
