@@ -130,7 +130,7 @@ const CALL =
   /^select capstan\.(decide|resolve)\('([^']+)', (\d+), (\d+), (\d+), (\d+), (.*)\)::text as answer$/s;
 
 /** One connection to a member's Postgres over the network, for one request. */
-class SimConnection implements AskClient {
+export class SimConnection implements AskClient {
   readonly #process: SimProcess;
   readonly #postgres: SimPostgres;
   readonly #environment: SimEnvironment;
