@@ -102,7 +102,7 @@ const failedOver =
   (state: string): Look =>
   async (witness) => {
     const old = beforeOf(witness);
-    expect((await processesOf(witness)).get(String(old.leader))?.state).toBe(state);
+    expect((await processesOf(witness)).get(old.leader)?.state).toBe(state);
     const now = await clusterState(witness.sandbox, old.name);
     expect([now.leader, now.term]).toEqual([detailOf(witness, 'successor'), old.term + 1]);
     expect(now.leader).not.toBe(old.leader);
