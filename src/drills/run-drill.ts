@@ -79,8 +79,10 @@ async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault
   try {
     await runTrial({ ...options, faults: planned, runId: id, environment, contract, tally });
   } catch (error) {
-    if (signal.aborted) throw stopped(id, history, error);
-    throw error instanceof CapstanError ? error : unfinished(id, history, error);
+    const said = error instanceof CapstanError ? error : undefined;
+    // Stopped or not: what is still broken has to be said.
+    if (signal.aborted && said?.code !== 'drill_heal_incomplete') throw stopped(id, history, error);
+    throw said ?? unfinished(id, history, error);
   } finally {
     recorder.close();
   }

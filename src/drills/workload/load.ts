@@ -10,9 +10,11 @@ const QUEUED_PER_REGION_MAX = 32;
 /** Keeps a service without authority from being asked thousands of times a second. */
 const AFTER_REFUSAL_MS = 150;
 
+type Sender = Pick<Desk, 'send'>;
+
 export interface LoadOptions {
-  readonly plan: WorkloadPlan;
-  readonly desk: Desk;
+  readonly plan: Pick<WorkloadPlan, 'requests'>;
+  readonly desk: Sender;
   readonly regions: readonly string[];
   /** Aborted: no more requests are begun. */
   readonly enough: AbortSignal;
@@ -56,7 +58,7 @@ async function schedule(
 
 /** One process: a request at a time. One that it left open stays pending for ever, so that it goes on under a new name. */
 async function work(options: {
-  readonly desk: Desk;
+  readonly desk: Sender;
   readonly queue: RequestQueue;
   readonly name: string;
   readonly ending: AbortSignal;
@@ -72,7 +74,7 @@ async function work(options: {
 
 /** Sends a request, and again under the same token for as often as the plan says, while its outcome is open. */
 async function insist(options: {
-  readonly desk: Desk;
+  readonly desk: Sender;
   readonly request: PlannedRequest;
   readonly process: string;
   readonly ending: AbortSignal;
