@@ -37,8 +37,11 @@ export const keyOf = ({ limit, reserved, tokens, reservations }: ModelState): st
     .toSorted()
     .join()}`;
 
-const cents = (text: string | null | undefined): bigint | null =>
-  text === null || text === undefined ? null : BigInt(Math.round(Number(text) * 100));
+function cents(text: string | null | undefined): bigint | null {
+  if (text === null || text === undefined) return null;
+  const [whole = '0', part = ''] = text.split('.');
+  return BigInt(`${whole}${part.padEnd(2, '0')}`);
+}
 
 /** The state after the call, or null when its answer can't come from this state. */
 export function step(state: ModelState, call: Call): ModelState | null {

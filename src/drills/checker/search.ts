@@ -16,14 +16,17 @@ const STATES_MAX = 20_000;
  * neither can hide a mistake of the other. Issuers that existed before the history, and those that a failover took
  * something from, are left out: their answers come from more than one sequence of steps.
  */
-export function searchLinearization(lines: Iterable<HistoryLine>): SearchResult {
+export function searchLinearization(
+  lines: Iterable<HistoryLine>,
+  { statesMax = STATES_MAX }: { readonly statesMax?: number } = {},
+): SearchResult {
   const calls = new Map<string, Call[]>();
   const pending = new Map<string, { request: Extract<HistoryLine, { kind: 'invoke' }> }>();
   const skipped = new Set<string>();
   const keep = (call: Call): void => {
     const { issuer } = call.request;
-    // A refusal promised that it did nothing: then no order has to hold it.
-    if (call.answer?.kind === 'fail') return;
+    // A refusal promised that it did nothing, a stale read that it is no part of the order.
+    if (call.answer?.kind === 'fail' || (call.answer?.as_of?.staleness_ms ?? 0) > 0) return;
     const list = calls.get(issuer) ?? [];
     calls.set(issuer, list);
     list.push(call);
@@ -46,7 +49,10 @@ export function searchLinearization(lines: Iterable<HistoryLine>): SearchResult 
   let large: string | null = null;
   for (const [issuer, list] of calls) {
     if (skipped.has(issuer) || !beginsWithin(list)) continue;
-    const found = searchIssuer(list.toSorted((a, b) => a.from - b.from));
+    const found = searchIssuer(
+      list.toSorted((a, b) => a.from - b.from),
+      statesMax,
+    );
     if (found === 'not linearizable') return { kind: found, issuer };
     if (found === 'too large') large = issuer;
   }
@@ -63,31 +69,30 @@ function beginsWithin(calls: readonly Call[]): boolean {
 
 interface Frame {
   readonly state: ModelState;
-  /** By number: what has taken its turn. */
-  readonly done: ReadonlySet<number>;
+  /** A bit for each call that has taken its turn. */
+  readonly done: bigint;
 }
 
 /** Depth first; what was reached once with the same turns taken and the same state is not tried again. */
-function searchIssuer(calls: readonly Call[]): SearchResult['kind'] {
+function searchIssuer(calls: readonly Call[], statesMax: number): SearchResult['kind'] {
   if (calls.length > CALLS_MAX) return 'too large';
-  const answered = calls.filter(({ until }) => until < Infinity).length;
+  const turns = calls.map((call, index) => ({ call, bit: 1n << BigInt(index) }));
   const tried = new Set<string>();
-  const stack: Frame[] = [{ state: EMPTY, done: new Set() }];
+  const stack: Frame[] = [{ state: EMPTY, done: 0n }];
   for (let frame = stack.pop(); frame !== undefined; frame = stack.pop()) {
     const { done } = frame;
-    const left = [...calls.entries()].filter(([index]) => !done.has(index));
-    const answeredDone = answered - left.filter(([, { until }]) => until < Infinity).length;
-    if (answeredDone === answered) return 'linearizable';
+    const left = turns.filter(({ bit }) => (done & bit) === 0n);
     // Whoever asked after another was answered comes after it.
-    const bound = Math.min(...left.map(([, { until }]) => until));
-    for (const [index, call] of left.toReversed()) {
+    const bound = Math.min(...left.map(({ call }) => call.until));
+    if (bound === Infinity) return 'linearizable';
+    for (const { call, bit } of left.toReversed()) {
       if (call.from > bound) continue;
       const state = step(frame.state, call);
       if (state === null || (state === frame.state && call.until === Infinity)) continue;
-      const next = new Set(done).add(index);
-      const key = `${[...next].toSorted((a, b) => a - b).join()}#${keyOf(state)}`;
+      const next = done | bit;
+      const key = `${next.toString(36)}#${keyOf(state)}`;
       if (tried.has(key)) continue;
-      if (tried.size >= STATES_MAX) return 'too large';
+      if (tried.size >= statesMax) return 'too large';
       tried.add(key);
       stack.push({ state, done: next });
     }
