@@ -64,7 +64,7 @@ export const DRILLS: readonly Drill[] = [
     'Nothing is reported that only the leader holds, also when a wait for the follower is cancelled.',
     {
       invariants: ['I2', 'I6', 'I7'],
-      faults: ['pause-follower', 'cancel-commit', 'kill-leader-failover'],
+      faults: ['pause-follower', 'cancel-commit', 'kill-leader-ahead'],
     },
   ),
   drill(

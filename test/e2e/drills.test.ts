@@ -2,14 +2,16 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DrillResultData } from '../../src/cli/schemas/drill.ts';
 import { type Drill, DRILLS } from '../../src/drills/catalogue.ts';
+import { FAULTS } from '../../src/drills/faults/registry.ts';
 import type { HistoryLine } from '../../src/drills/history/types.ts';
 import { report, sized } from '../support/proof.ts';
 import { capstan, startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
-/** Quick: one short run of each drill. A failover and the old leader's return take their time. */
+/** Quick: one short run of each drill. */
 const SEEDS = sized({ full: 10, quick: 1 });
 const SHORT_MS = 6_000;
-const SHORT_WITH_FAILOVER_MS = 8_600;
+/** Before and after a fault. */
+const ROOM_MS = 1_600;
 const TIMEOUT_MS = sized({ full: 1_800_000, quick: 120_000 });
 const RULES = [
   'allocation',
@@ -34,11 +36,11 @@ interface DrillRun {
   readonly runs: readonly DrillResultData[];
 }
 
-const durationOf = ({ faults, durationMs }: Drill): number =>
-  sized({
-    full: durationMs,
-    quick: faults.some((name) => name.endsWith('-failover')) ? SHORT_WITH_FAILOVER_MS : SHORT_MS,
-  });
+/** At least what each of its faults needs: a failover and the old leader's return take their time. */
+const durationOf = ({ faults, durationMs }: Drill): number => {
+  const least = faults.map((name) => (FAULTS.get(name)?.holdMs.min ?? 0) + ROOM_MS);
+  return sized({ full: durationMs, quick: Math.max(SHORT_MS, ...least) });
+};
 
 const run = (drill: string, words: readonly string[]) =>
   capstan<DrillRun>(['drill', 'run', drill, '--name', sandbox.name, ...words], { timeoutMs: TIMEOUT_MS });

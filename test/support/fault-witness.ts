@@ -159,6 +159,7 @@ const etcdDown: Look = async (witness) => {
 export const OUTSIDE: Readonly<Record<string, Look>> = {
   'kill-leader': targetIs('stopped', 'stopped'),
   'kill-leader-failover': failedOver('stopped'),
+  'kill-leader-ahead': failedOver('stopped'),
   'pause-leader': targetIs('paused', 'paused'),
   'pause-leader-failover': failedOver('paused'),
   'fence-abort': async (witness) => {

@@ -14,6 +14,7 @@ import { killCli } from './kill-cli.ts';
 import { killEtcd } from './kill-etcd.ts';
 import { killFollower } from './kill-follower.ts';
 import { killGateway } from './kill-gateway.ts';
+import { killLeaderAhead } from './kill-leader-ahead.ts';
 import { killLeaderFailover } from './kill-leader-failover.ts';
 import { killLeader } from './kill-leader.ts';
 import { killPostgres } from './kill-postgres.ts';
@@ -30,6 +31,7 @@ import type { Fault } from './types.ts';
 const ALL: readonly Fault[] = [
   killLeader,
   killLeaderFailover,
+  killLeaderAhead,
   pauseLeader,
   pauseLeaderFailover,
   fenceAbort,

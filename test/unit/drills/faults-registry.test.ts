@@ -21,6 +21,7 @@ test('every fault is known by its own name, says what it does in one line, and h
     'kill-follower',
     'kill-gateway',
     'kill-leader',
+    'kill-leader-ahead',
     'kill-leader-failover',
     'kill-postgres',
     'pause-agent',

@@ -15,11 +15,11 @@ const REJOIN_WITHIN_MS = 60_000;
 export async function failedOverAfter(
   ground: Ground,
   planned: PlannedFault,
-  takeDown: (leader: string) => Promise<Held>,
+  takeDown: (leader: string, followers: readonly string[]) => Promise<Held>,
 ): Promise<InForce> {
-  const { name, leader, term } = await drawCluster(ground, planned, hasFollower);
+  const { name, leader, term, followers } = await drawCluster(ground, planned, hasFollower);
   const downAt = ground.recorder.now();
-  const held = await takeDown(leader);
+  const held = await takeDown(leader, followers);
   const rejoin = () => rejoinMembers(ground, name, REJOIN_WITHIN_MS);
   return orUndo(async () => {
     const { signal } = ground;
