@@ -21,8 +21,8 @@ export interface Held {
   readonly release: () => Promise<void>;
 }
 
-/** Kills with SIGKILL what runs of a process, or of one half of a member, and keeps it down. */
-export const holdDead = (site: Site, process: string, only?: MemberPart): Promise<Held> =>
+/** Kills with SIGKILL what runs of a process, or a member's agent alone, and keeps it down. */
+export const holdDead = (site: Site, process: string, only?: 'agent'): Promise<Held> =>
   hold(site, process, async () => {
     const outcome = await killProcess({ paths: site.paths, process, only, signal: 'SIGKILL' });
     if (!outcome.changed) throw new NothingToInjectInto(`${process} is down already`);
@@ -96,11 +96,8 @@ async function demand(
   if (!is(await inspectProcess(site, process))) throw new NothingToInjectInto(`not so: ${process} ${what}`);
 }
 
-function isDown({ daemon, all, postgres }: InspectedProcess, only: MemberPart | undefined): boolean {
-  if (only === 'agent') return daemon === undefined;
-  // Its agent, which runs on, may have started the next Postgres already.
-  return only === 'postgres' ? true : all.length === 0 && postgres.length === 0;
-}
+const isDown = ({ daemon, all }: InspectedProcess, only: 'agent' | undefined): boolean =>
+  only === 'agent' ? daemon === undefined : all.length === 0;
 
 function isPaused({ daemon, all, postgres }: InspectedProcess, only: MemberPart | undefined): boolean {
   const agent = all.filter(({ pid }) => pid === daemon?.pid);
