@@ -8,6 +8,7 @@ import {
   startProcess,
 } from '../../../sandbox/control.ts';
 import { inspectProcesses, type InspectedProcess, postgresStateOf } from '../../../sandbox/inspect.ts';
+import { readViews } from './clusters.ts';
 import { NothingToInjectInto } from './nothing.ts';
 import type { Site } from './site.ts';
 import { standingOn } from './standing.ts';
@@ -71,12 +72,15 @@ export async function inspectProcess({ paths }: Site, process: string): Promise<
   return found;
 }
 
-/** Waits until a member's own agent has started its Postgres again. Throws `drill_heal_incomplete` (exit 5). */
+/**
+ * Waits until a leader's own agent has started its Postgres again, or another member leads. Throws
+ * `drill_heal_incomplete` (exit 5).
+ */
 export async function awaitPostgres(site: Site, member: string): Promise<void> {
   const deadline = performance.now() + POSTGRES_BACK_MS;
   while (postgresStateOf(await inspectProcess(site, member)) !== 'running') {
-    // Whoever holds it down brings it back.
-    if (isHeld(site, member)) return;
+    // Whoever holds it down, or has failed it over, brings it back.
+    if (isHeld(site, member) || !(await mayLead(site, member))) return;
     if (performance.now() > deadline) {
       throw unknownError(`the agent of ${member} does not start its Postgres again`, {
         code: 'drill_heal_incomplete',
@@ -86,6 +90,13 @@ export async function awaitPostgres(site: Site, member: string): Promise<void> {
     await delay(POLL_MS);
   }
 }
+
+/** Also when nobody can tell. */
+const mayLead = (site: Site, member: string): Promise<boolean> =>
+  readViews(site).then(
+    (views) => [...views.values()].some(({ authority }) => authority?.value.leader === member),
+    () => true,
+  );
 
 async function demand(
   site: Site,
