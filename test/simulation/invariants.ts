@@ -6,12 +6,11 @@ import type {
   OperationRecord,
 } from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
-import { fence } from './fence.ts';
 import type { SimEtcd } from './sim-etcd.ts';
 import type { Told } from './sim-client.ts';
 import type { SimPostgres } from './sim-postgres.ts';
-import type { LogRecord } from './wal.ts';
-import { isNamed, parseNames } from './walsenders.ts';
+import { lsnNumber, type LogRecord } from './wal.ts';
+import { canBeAcknowledged, rightOf } from './rights.ts';
 
 export type Invariant =
   | 'one-authority'
@@ -127,7 +126,7 @@ export class Invariants {
 
   #onDecision(prefix: DecidedPrefix): void {
     const postgres = this.#memberOf(prefix.member);
-    const log = logOf(postgres).filter(({ lsn }) => lsn <= lsnOf(prefix.lsn));
+    const log = logOf(postgres).filter(({ lsn }) => lsn <= lsnNumber(prefix.lsn));
     this.#decided = { prefix, log };
     for (const told of this.#told.values())
       if (!holds(log, told))
@@ -261,10 +260,6 @@ const named = ({ token, shard, position, term }: Told) =>
 const isDecision = ({ change }: LogRecord, shard: number) =>
   change.kind === 'decide' && change.shard === shard;
 const termOf = ({ change }: LogRecord) => (change.kind === 'nothing' ? 0 : change.term);
-const lsnOf = (text: string): number => {
-  const [high = '0', low = '0'] = text.split('/');
-  return Number.parseInt(high, 16) * 0x1_0000_0000 + Number.parseInt(low, 16);
-};
 
 function holds(log: readonly LogRecord[], { token, shard, position }: Told): boolean {
   return log.some(
@@ -274,29 +269,4 @@ function holds(log: readonly LogRecord[], { token, shard, position }: Told): boo
       change.shard === shard &&
       String(change.position) === position,
   );
-}
-
-/** The term under which this member's fence would let a decision pass now; undefined: it would refuse. */
-function rightOf({ server }: SimPostgres, shards: number): number | undefined {
-  if (server?.mode !== 'primary') return undefined;
-  const inputs = server.fenceInputs;
-  const { lease, tables } = inputs;
-  if (lease === undefined || tables.state === undefined) return undefined;
-  const { cluster, epoch, term } = tables.state;
-  for (let shard = 0; shard < shards; shard += 1) {
-    const generation = tables.authority.get(shard)?.generation ?? 0;
-    const passed = fence(inputs, { cluster, epoch, term, shard, generation, deciding: true });
-    if (typeof passed !== 'string') return term;
-  }
-  return undefined;
-}
-
-/** Whether a commit that began now could be let go by those that it would wait for. */
-function canBeAcknowledged({ server }: SimPostgres): boolean {
-  if (server === undefined || server.process.state !== 'running') return false;
-  if (server.settings.checkpointer === '') return true;
-  const able = server.walsenders.rows.filter(
-    (row) => isNamed(row) && !row.dead && row.follower.server?.receiver.streamsFrom === row,
-  );
-  return able.length >= parseNames(server.settings.checkpointer).required;
 }

@@ -78,7 +78,13 @@ function watchOperator(world: World, healed: () => boolean): void {
     const active = world.activeOperation;
     const eager = healed() || random.chance(0.4);
     if (eager && world.liveCoordinators.every(({ process }) => process.state === 'paused' && !healed())) {
-      if (active !== undefined) world.coordinate({ kind: 'resume', id: active });
+      // A person does what the last error says.
+      const giveUp = world.coordinators.findLast(({ ended }) => ended !== undefined)?.advice ?? '';
+      if (active !== undefined)
+        world.coordinate({
+          kind: giveUp.includes(`operation abort ${active}`) ? 'abort' : 'resume',
+          id: active,
+        });
       else if (quiet > PATIENCE_MS) world.coordinate({ kind: 'run', force: true, target: null });
     }
     const { authority } = invariants;

@@ -15,6 +15,8 @@ export interface SimCoordinator {
   readonly task: CoordinatorTask;
   /** Undefined while it runs; a dead one never ends. */
   ended: string | undefined;
+  /** What the error says to do next. */
+  advice: string;
 }
 
 /** The real coordinator as a process of its own, which can be paused and killed at any of its awaits. */
@@ -27,7 +29,7 @@ export function startCoordinator(options: {
 }): SimCoordinator {
   const { process, etcd, keys, cluster, task } = options;
   const { clock, scheduler } = process;
-  const started: SimCoordinator = { process, task, ended: undefined };
+  const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
   const common = { etcd, keys, actor: process.name, clock };
   const work = (): Promise<FailoverResult> => {
     switch (task.kind) {
@@ -47,6 +49,7 @@ export function startCoordinator(options: {
       started.ended = operation.status;
     } catch (error) {
       // Anything but a CapstanError is a bug of the coordinator: the world's check sees it.
+      if (error instanceof CapstanError) started.advice = error.next ?? '';
       started.ended = error instanceof CapstanError ? error.code : `bug: ${String(error)}`;
     }
     scheduler.note(`${process.name} ${task.kind}: ${started.ended}`);

@@ -94,6 +94,10 @@ export class SimWatch implements Watch {
     let open = true;
     let lastAt = 0;
     const follow = (change: Change) => {
+      if (!process.alive) {
+        stop();
+        return;
+      }
       const events = change.events.filter((event) =>
         (event.kind === 'put' ? event.kv.key : event.key).startsWith(this.#prefix),
       );
