@@ -27,3 +27,15 @@ export interface DrillResult {
   /** The least of it that shows the first violation; null when nothing is violated. */
   readonly excerpt: Excerpt | null;
 }
+
+/**
+ * What a run shows. `inconclusive`: no rule is broken, but nothing could be judged, or none of its faults took hold: a
+ * promise that was never tried is not kept.
+ */
+export type Standing = 'held' | 'broken' | 'inconclusive';
+
+export function standingOf({ verdict, options, scale }: DrillResult): Standing {
+  if (verdict.rules.some(({ status }) => status === 'broken')) return 'broken';
+  const tried = options.faults.length === 0 || scale.faultsInjected > 0;
+  return verdict.held && tried ? 'held' : 'inconclusive';
+}

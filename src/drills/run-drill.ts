@@ -13,7 +13,7 @@ import { planFaults } from './faults/schedule.ts';
 import type { PlannedFault } from './faults/types.ts';
 import { FileRecorder } from './history/recorder.ts';
 import { judgeHistory } from './judge.ts';
-import type { DrillResult } from './result.ts';
+import { type DrillResult, standingOf } from './result.ts';
 import type { DrillStore } from './store.ts';
 import type { OnStep } from './steps.ts';
 import { Tally } from './tally.ts';
@@ -105,7 +105,7 @@ async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault
     excerpt,
   };
   await store.save(result);
-  onStep('judge', verdict.held ? 'done' : 'failed', id);
+  onStep('judge', standingOf(result) === 'held' ? 'done' : 'failed', id);
   return result;
 }
 

@@ -1,12 +1,12 @@
 import { formatDurationMs } from '../../domain/duration.ts';
 import { CapstanError, ExitCode, refusedError } from '../../domain/errors.ts';
 import type { RuleVerdict } from '../../drills/checker/verdict.ts';
-import type { DrillResult } from '../../drills/result.ts';
+import { type DrillResult, standingOf } from '../../drills/result.ts';
 import type { CiCase, CiReport } from '../render/ci.ts';
 import { facts, table, text, type Column, type Section } from '../render/section.ts';
 import type { DrillResultData } from '../schemas/drill.ts';
 
-export const drillData = ({ verdict, ...result }: DrillResult): DrillResultData => ({
+export const drillData = (result: DrillResult): DrillResultData => ({
   id: result.id,
   drill: result.drill,
   promise: result.promise,
@@ -18,15 +18,15 @@ export const drillData = ({ verdict, ...result }: DrillResult): DrillResultData 
   startedAt: result.startedAt,
   tookMs: result.tookMs,
   scale: result.scale,
-  held: verdict.held,
-  rules: verdict.rules.map(({ rule, status, judged, violations, why }) => ({
+  held: standingOf(result) === 'held',
+  rules: result.verdict.rules.map(({ rule, status, judged, violations, why }) => ({
     rule,
     status,
     judged,
     violations,
     why,
   })),
-  violations: verdict.violations.map(({ rule, message, evidence }) => ({
+  violations: result.verdict.violations.map(({ rule, message, evidence }) => ({
     rule,
     message,
     lines: evidence.map(({ i }) => i),
@@ -40,11 +40,11 @@ export const drillData = ({ verdict, ...result }: DrillResult): DrillResultData 
 
 /** Whether there are runs, and every one of them held. */
 export const allHeld = (runs: readonly DrillResult[]): boolean =>
-  runs.length > 0 && runs.every(({ verdict }) => verdict.held);
+  runs.length > 0 && runs.every((run) => standingOf(run) === 'held');
 
 /**
- * A promise was broken (exit 3), nothing of it could be judged (exit 5), or nothing was run at all (exit 4); undefined when
- * every run held.
+ * A promise was broken (exit 3), a run shows nothing (exit 5), or nothing was run at all (exit 4); undefined when every run
+ * held.
  */
 export function drillError(runs: readonly DrillResult[]): CapstanError | undefined {
   if (runs.length === 0) {
@@ -53,7 +53,7 @@ export function drillError(runs: readonly DrillResult[]): CapstanError | undefin
       next: 'capstan drill run races',
     });
   }
-  const broken = runs.find(({ verdict }) => verdict.rules.some(({ status }) => status === 'broken'));
+  const broken = runs.find((run) => standingOf(run) === 'broken');
   if (broken !== undefined) {
     const rules = broken.verdict.rules.filter(({ status }) => status === 'broken');
     return new CapstanError(
@@ -66,9 +66,10 @@ export function drillError(runs: readonly DrillResult[]): CapstanError | undefin
       },
     );
   }
-  const empty = runs.find(({ verdict }) => !verdict.held);
+  const empty = runs.find((run) => standingOf(run) === 'inconclusive');
   if (empty === undefined) return undefined;
-  return new CapstanError(`${empty.drill} with seed ${empty.seed}: nothing of it could be judged`, {
+  const why = empty.verdict.held ? 'none of its faults took hold' : 'nothing of it could be judged';
+  return new CapstanError(`${empty.drill} with seed ${empty.seed} shows nothing: ${why}`, {
     code: 'drill_unfinished',
     exit: ExitCode.unknown,
     next: `capstan drill report ${empty.id}`,
@@ -76,10 +77,9 @@ export function drillError(runs: readonly DrillResult[]): CapstanError | undefin
   });
 }
 
-const verdictOf = ({ verdict }: DrillResult): string => {
-  const broken = verdict.rules.filter(({ status }) => status === 'broken').map(({ rule }) => rule);
-  if (broken.length > 0) return `broken: ${broken.join(', ')}`;
-  return verdict.held ? 'held' : 'not judged';
+const verdictOf = (result: DrillResult): string => {
+  const broken = result.verdict.rules.filter(({ status }) => status === 'broken').map(({ rule }) => rule);
+  return broken.length > 0 ? `broken: ${broken.join(', ')}` : standingOf(result);
 };
 
 const percent = (share: number | null): string | null =>
@@ -161,7 +161,7 @@ export function runSections(result: DrillResult): Section[] {
 
 /** For CI systems: one case a rule of each run. */
 export function drillCi(runs: readonly DrillResult[]): CiReport {
-  const broken = runs.filter(({ verdict }) => !verdict.held);
+  const broken = runs.filter((run) => standingOf(run) !== 'held');
   return {
     suite: 'drills',
     verdict: broken.length === 0 ? 'held' : `not held: ${broken.map(({ id }) => id).join(', ')}`,

@@ -24,7 +24,9 @@ const drillResult = z.strictObject({
   startedAt: time,
   tookMs: ms,
   scale,
-  held: yes.describe('No rule is broken and at least one was judged.'),
+  held: yes.describe(
+    'No rule is broken, at least one was judged, and some fault took hold if there were any.',
+  ),
   rules: z.array(
     z.strictObject({
       rule: name,
@@ -58,7 +60,7 @@ const drillResult = z.strictObject({
 const lastRun = z.strictObject({
   id: name,
   seed: count,
-  verdict: z.enum(['held', 'not held']),
+  verdict: z.enum(['held', 'broken', 'inconclusive']),
   startedAt: time,
 });
 

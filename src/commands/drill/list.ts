@@ -1,7 +1,7 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { table } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';
-import type { DrillResult } from '../../drills/result.ts';
+import { type DrillResult, standingOf } from '../../drills/result.ts';
 
 export default class DrillList extends CapstanCommand<typeof DrillList> {
   static override summary =
@@ -56,6 +56,6 @@ const lastOf = (result: DrillResult | undefined) =>
     : {
         id: result.id,
         seed: result.seed,
-        verdict: result.verdict.held ? 'held' : 'not held',
+        verdict: standingOf(result),
         startedAt: result.startedAt,
       };

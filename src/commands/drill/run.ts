@@ -7,7 +7,7 @@ import { allHeld, drillData, drillError, runSections, runsTable } from '../../cl
 import { Progress } from '../../cli/progress.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { openSandbox, sandboxFlag } from '../../cli/sandbox.ts';
-import type { DrillResult } from '../../drills/result.ts';
+import { type DrillResult, standingOf } from '../../drills/result.ts';
 import { DRILL_STEPS, type OnStep } from '../../drills/steps.ts';
 
 /** Seeds that are drawn are short enough to be typed again. */
@@ -70,7 +70,7 @@ export default class DrillRun extends CapstanCommand<typeof DrillRun> {
     if (this.flags.seed === undefined) this.output.note(`seed ${seed}`);
     const store = new DrillStore();
     const runs: DrillResult[] = [];
-    while (runs.length < this.flags.seeds && runs.every(({ verdict }) => verdict.held)) {
+    while (runs.length < this.flags.seeds && runs.every((run) => standingOf(run) !== 'broken')) {
       const mine = seed + runs.length;
       const result = await this.#watch(`drill ${drill.name} seed ${mine}`, (onStep) =>
         runDrill({

@@ -12,6 +12,8 @@ import type { Site } from './site.ts';
 
 const RETRY_MS = 150;
 const REASON = 'drill';
+/** Refusals that end by themselves once a follower's agent is heard again. */
+const UNTIL_HEARD: ReadonlySet<string> = new Set(['no_candidate', 'too_few_voters']);
 
 export interface FailoverOrder {
   readonly cluster: string;
@@ -38,7 +40,7 @@ export const failOver = (site: Site, order: FailoverOrder): Promise<OperationRec
       } catch (error) {
         const operation = operationOf(error);
         if (operation !== undefined) return resumeUntilDone(estate, operation, deadline);
-        const passing = error instanceof CapstanError && error.retryable;
+        const passing = error instanceof CapstanError && (error.retryable || UNTIL_HEARD.has(error.code));
         if (!passing || signal.aborted || performance.now() > deadline) throw nothingIfRefused(error);
       }
       await delay(RETRY_MS);
