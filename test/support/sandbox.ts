@@ -8,7 +8,7 @@ import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
 const root = new URL('../../', import.meta.url);
 /** Tests run against the source, so that no build can be stale; CAPSTAN_TEST_DIST=1 runs the build instead. */
 const built = process.env['CAPSTAN_TEST_DIST'] === '1' && existsSync(new URL('dist/cli/main.js', root));
-const program = fileURLToPath(new URL(built ? 'bin/run.js' : 'bin/dev.js', root));
+const ownProgram = fileURLToPath(new URL(built ? 'bin/run.js' : 'bin/dev.js', root));
 const CALL_TIMEOUT_MS = 120_000;
 
 /** The one document that `-o json` prints; docs/cli.md. */
@@ -35,6 +35,8 @@ export interface CapstanOptions {
   /** Told of everything that comes on stderr, as it comes. */
   readonly onStderr?: (text: string) => void;
   readonly timeoutMs?: number;
+  /** Another build's bin/run.js; default this tree's. */
+  readonly program?: string;
 }
 
 /** The folder under which this run keeps its sandboxes; the leak guard watches it. */
@@ -65,7 +67,14 @@ export async function capstan<T = Record<string, unknown>>(
 /** Runs the real command line as it is typed. */
 export function capstanText(
   args: readonly string[],
-  { environment, signal, killSignal = 'SIGKILL', onStderr, timeoutMs = CALL_TIMEOUT_MS }: CapstanOptions = {},
+  {
+    environment,
+    signal,
+    killSignal = 'SIGKILL',
+    onStderr,
+    timeoutMs = CALL_TIMEOUT_MS,
+    program = ownProgram,
+  }: CapstanOptions = {},
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
@@ -99,21 +108,24 @@ export interface TestSandbox {
 }
 
 /** Starts a sandbox; whoever starts it ends it with `down` (in `afterAll`). Throws with the whole output on failure. */
-export async function startSandbox(args: readonly string[] = []): Promise<TestSandbox> {
+export async function startSandbox(
+  args: readonly string[] = [],
+  build: Pick<CapstanOptions, 'program'> = {},
+): Promise<TestSandbox> {
   const name = freshName();
-  const up = await capstanText(['sandbox', 'up', '--name', name, ...args]);
+  const up = await capstanText(['sandbox', 'up', '--name', name, ...args], build);
   if (up.status !== 0) {
-    await capstanText(['sandbox', 'down', '--name', name]);
+    await capstanText(['sandbox', 'down', '--name', name], build);
     throw new Error(`sandbox up failed (status ${up.status}):\n${up.stdout}\n${up.stderr}`);
   }
-  const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name]);
+  const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name], build);
   const environment = { CAPSTAN_SANDBOX: name, CAPSTAN_CONFIG: result.data.config };
   return {
     name,
     environment: result.data,
-    capstan: (words) => capstan(words, { environment }),
+    capstan: (words) => capstan(words, { environment, ...build }),
     down: async () => {
-      const down = await capstanText(['sandbox', 'down', '--name', name]);
+      const down = await capstanText(['sandbox', 'down', '--name', name], build);
       if (down.status !== 0) throw new Error(`sandbox down failed:\n${down.stdout}\n${down.stderr}`);
     },
   };
