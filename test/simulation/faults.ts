@@ -1,15 +1,17 @@
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
-interface Fault {
+export interface Fault {
   readonly name: string;
   readonly weight: number;
+  /** Heals no sooner by itself. */
+  readonly leastMs?: number;
   /** Injects it; the answer heals it. Undefined: there was nothing to do it to. */
   readonly inject: (world: World) => (() => void) | undefined;
 }
 
 /** Everything that goes wrong in a world, by weight; what is enabled for a seed is drawn from the seed. */
-const FAULTS: readonly Fault[] = [
+export const FAULTS: readonly Fault[] = [
   {
     name: 'agent crash',
     weight: 4,
@@ -113,7 +115,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'delays',
     weight: 3,
-    inject: (world) => world.network.slow(world.anyHost(), world.scheduler.random.between(20, 3_000)),
+    inject: (world) => world.network.slow(world.anyHost(), world.scheduler.random.between(20, 6_000)),
   },
   {
     name: 'clock stepped',
@@ -175,14 +177,21 @@ const FAULTS: readonly Fault[] = [
     name: 'failover given up',
     weight: 3,
     inject: (world) => {
-      const { scheduler } = world;
-      world.coordinate({ kind: 'run', force: true, target: null });
-      scheduler.after(10 ** scheduler.random.between(0.5, 2.8), '', () => {
-        const id = world.activeOperation;
-        if (id !== undefined) world.coordinate({ kind: 'abort', id });
-      });
+      failOver(world, true);
       return () => undefined;
     },
+  },
+  {
+    name: 'failover behind a sleeping leader',
+    weight: 2,
+    leastMs: 7_500,
+    inject: (world) => sleepingLeader(world, false),
+  },
+  {
+    name: 'failover given up behind a sleeping leader',
+    weight: 2,
+    leastMs: 7_500,
+    inject: (world) => sleepingLeader(world, true),
   },
   {
     name: 'second coordinator',
@@ -219,6 +228,33 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
+function failOver(world: World, giveUp: boolean): void {
+  const { scheduler } = world;
+  world.coordinate({ kind: 'run', force: true, target: null });
+  if (!giveUp) return;
+  scheduler.after(10 ** scheduler.random.between(0.5, 2.8), '', () => {
+    const id = world.activeOperation;
+    if (id !== undefined) world.coordinate({ kind: 'abort', id });
+  });
+}
+
+/** The leader's agent is stopped with a request under way, and finds another authority, or its own again, when it wakes. */
+function sleepingLeader(world: World, giveUp: boolean): (() => void) | undefined {
+  const { scheduler, invariants } = world;
+  const process = world.agents.get(invariants.authority?.leader ?? '');
+  if (process?.state !== 'running') return undefined;
+  const act = () => {
+    process.pause();
+    scheduler.after(scheduler.random.between(1, 300), '', () => failOver(world, giveUp));
+    scheduler.after(scheduler.random.between(3_000, 7_000), '', () => process.resume());
+  };
+  process.interrupt = { afterRequests: 1 + scheduler.random.below(6), act };
+  return () => {
+    process.interrupt = undefined;
+    process.resume();
+  };
+}
+
 /** Stopped right after one of its next requests has left, so that what it was about to learn finds it asleep. */
 function interrupted(world: World, process: SimProcess | undefined): (() => void) | undefined {
   if (process === undefined) return undefined;
@@ -237,47 +273,5 @@ function both(world: World, a: string, b: string): (() => void) | undefined {
   return () => {
     there();
     back();
-  };
-}
-
-/** Draws which faults this world knows, and lets them come until `endMs`. They heal by themselves, or at the end. */
-export function scheduleFaults(world: World, endMs: number): { healAll(): void } {
-  const { scheduler } = world;
-  const { random } = scheduler;
-  const enabled = FAULTS.filter(({ name }) => name === 'failover' || random.chance(0.6));
-  const total = enabled.reduce((sum, { weight }) => sum + weight, 0);
-  const everyMs = random.between(250, 2_500);
-  const inForce = new Set<() => void>();
-  const draw = (): Fault | undefined => {
-    let at = random.next() * total;
-    return enabled.find(({ weight }) => (at -= weight) < 0);
-  };
-  const next = () => {
-    if (scheduler.now > endMs) return;
-    const fault = draw();
-    if (fault !== undefined) begin(fault);
-    // Often right after another: a second failure in the middle of what the first one brought about.
-    const waitMs = random.chance(0.35) ? 10 ** random.between(0, 2.5) : random.between(0.3, 1.7) * everyMs;
-    scheduler.after(waitMs, '', next);
-  };
-  const begin = ({ name, inject }: Fault) => {
-    const heal = inject(world);
-    if (heal === undefined) return;
-    scheduler.note(`fault: ${name}`);
-    world.counts.faults.set(name, (world.counts.faults.get(name) ?? 0) + 1);
-    const healOnce = () => {
-      if (!inForce.delete(healOnce)) return;
-      scheduler.note(`healed: ${name}`);
-      heal();
-    };
-    inForce.add(healOnce);
-    const forMs = random.chance(0.1) ? random.between(8_000, 90_000) : 10 ** random.between(1.5, 3.9);
-    scheduler.after(forMs, '', healOnce);
-  };
-  scheduler.after(random.between(500, 4_000), '', next);
-  return {
-    healAll() {
-      for (const heal of inForce) heal();
-    },
   };
 }

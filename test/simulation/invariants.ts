@@ -3,6 +3,7 @@ import type {
   AuthorityRecord,
   DecidedPrefix,
   InSyncRecord,
+  LeaseRecord,
   OperationRecord,
 } from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
@@ -100,6 +101,7 @@ export class Invariants {
       if (write.kind !== 'put') continue;
       if (write.key === keys.authority(cluster))
         this.#onAuthority(JSON.parse(write.value) as AuthorityRecord);
+      else if (write.key === keys.lease(cluster)) this.#onRenewal(JSON.parse(write.value) as LeaseRecord);
       else if (write.key === keys.inSync(cluster)) this.#inSync = JSON.parse(write.value) as InSyncRecord;
       else if (write.key.startsWith(keys.operations))
         this.#onOperation(JSON.parse(write.value) as OperationRecord);
@@ -122,6 +124,15 @@ export class Invariants {
     if (next.phase === 'promoting' && before?.phase !== 'promoting' && next.prefix !== null)
       this.#onDecision(next.prefix);
     if (next.phase === 'open') this.checkPrefix();
+  }
+
+  #onRenewal({ term, leader }: LeaseRecord): void {
+    const authority = this.#authority;
+    if (authority?.phase !== 'open' || authority.term !== term || authority.leader !== leader)
+      this.report(
+        'right-ends-with-authority',
+        `etcd took a renewal of ${leader} under term ${term}; the authority is ${authority?.phase} under ${authority?.term}`,
+      );
   }
 
   #onDecision(prefix: DecidedPrefix): void {

@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
     plant: { type: 'string' },
+    only: { type: 'string', multiple: true },
   },
 });
 const write = (text: string) => process.stdout.write(`${text}\n`);
@@ -29,7 +30,7 @@ let events = 0;
 let broken: SeedResult | undefined;
 let ran = 0;
 for (let seed = first; seed < first + count && broken === undefined; seed += 1) {
-  const result = await runSeed({ seed, planted, keepTrace: values.trace });
+  const result = await runSeed({ seed, planted, keepTrace: values.trace, only: values.only });
   ran += 1;
   events += result.events;
   const { faults, ...counts } = result.counts;
@@ -56,7 +57,7 @@ if (broken?.violation !== undefined) {
   if (!values.trace) for (const line of trace.slice(-LAST_EVENTS)) write(`  ${line}`);
   write(`seed ${seed} breaks ${violation.invariant}: ${violation.message}`);
   write(
-    `replay: npm run simulate -- --seed ${seed} --trace${planted === undefined ? '' : ` --plant ${planted}`}`,
+    `replay: npm run simulate -- --seed ${seed} --trace${planted === undefined ? '' : ` --plant ${planted}`}${(values.only ?? []).map((name) => ` --only '${name}'`).join('')}`,
   );
   process.exitCode = 1;
 }

@@ -2,7 +2,7 @@
 export const PLANTS = [
   /** A renewal that asks nothing of the authority. */
   'renews-without-the-authority',
-  /** The right is counted from the reply, not from before the request. */
+  /** The right is counted from the reply, by a clock that stands still while the agent is stopped. */
   'counts-from-the-reply',
   'decides-without-the-term',
   'answers-before-the-follower',

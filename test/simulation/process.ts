@@ -47,6 +47,9 @@ export class SimProcess {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   state: 'running' | 'paused' | 'dead' = 'running';
+  /** How long it was paused so far, by its host's clock. */
+  pausedMs = 0;
+  #pausedAt = 0;
   /** Acted on right after this process has sent its n-th request to etcd from now. */
   interrupt: { afterRequests: number; readonly act: () => void } | undefined;
   #held: { readonly timer: boolean; readonly label: string; readonly run: () => void }[] = [];
@@ -83,12 +86,15 @@ export class SimProcess {
   }
 
   pause(): void {
-    if (this.state === 'running') this.state = 'paused';
+    if (this.state !== 'running') return;
+    this.state = 'paused';
+    this.#pausedAt = this.host.monotonicMs();
   }
 
   resume(): void {
     if (this.state !== 'paused') return;
     this.state = 'running';
+    this.pausedMs += this.host.monotonicMs() - this.#pausedAt;
     const held = this.#held;
     this.#held = [];
     const timersFirst = this.scheduler.random.chance(0.5);

@@ -103,6 +103,7 @@ export class Receiver {
                 late();
                 this.#state = 'streaming';
                 this.#row = row;
+                row.started = true;
                 this.#watch(id);
                 this.#reply();
                 scheduler.note(`${postgres.member} follows ${leader.member}`);
@@ -125,11 +126,14 @@ export class Receiver {
     });
   }
 
-  receive(row: Walsender, batch: readonly LogRecord[]): void {
+  /** `first`: the number of the batch's first record in the leader's log, and so in this one. */
+  receive(row: Walsender, first: number, batch: readonly LogRecord[]): void {
     const { postgres, process } = this.#server;
     if (row !== this.#row || this.#state !== 'streaming') return;
     const { disk, environment } = postgres;
     const { random } = environment.scheduler;
+    if (disk.wal.length !== first)
+      throw new Error(`${postgres.member} holds ${disk.wal.length} records and receives number ${first}`);
     this.received = true;
     for (const record of batch) {
       disk.wal.push(record);

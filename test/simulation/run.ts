@@ -1,6 +1,5 @@
 import type { Violation } from './invariants.ts';
-import type { Planted } from './planted.ts';
-import { type Counts, SHARDS, World } from './world.ts';
+import { type Counts, SHARDS, World, type WorldOptions } from './world.ts';
 
 /** Once all faults are healed, a cluster decides again within this much simulated time. */
 const AGAIN_WITHIN_MS = 90_000;
@@ -20,11 +19,7 @@ export interface SeedResult {
 }
 
 /** Runs one seed: trouble, then healing, then a person who resumes, fails over and rebuilds until every shard decides again. */
-export async function runSeed(options: {
-  readonly seed: number;
-  readonly planted?: Planted;
-  readonly keepTrace?: boolean;
-}): Promise<SeedResult> {
+export async function runSeed(options: WorldOptions): Promise<SeedResult> {
   Error.stackTraceLimit = 0;
   const world = new World(options);
   const { scheduler, invariants } = world;

@@ -5,12 +5,14 @@ import { newIncarnation } from '../../src/agent/incarnation.ts';
 import { type AgentMemory, blankMemory, type Memory } from '../../src/agent/memory.ts';
 import { runParts } from '../../src/agent/parts.ts';
 import type { Work } from '../../src/agent/work.ts';
+import type { Clock } from '../../src/clock/clock.ts';
 import { watchEstate } from '../../src/controlplane/estate-watch.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
 import { openBootstrap } from '../../src/controlplane/leader-records.ts';
 import { readContract } from '../../src/controlplane/store.ts';
 import { unreachableError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import type { Planted } from './planted.ts';
 import type { SimProcess } from './process.ts';
 import { SimMemberPostgres } from './sim-member-postgres.ts';
 import { emptyDisk, type SimPostgres } from './sim-postgres.ts';
@@ -63,7 +65,7 @@ export interface SimAgentOptions {
 /** The agent's own parts over simulated ports. It never ends by itself. */
 export async function runSimAgent(options: SimAgentOptions): Promise<void> {
   const { process, postgres, etcd, keys, cluster } = options;
-  const { clock } = process;
+  const clock = clockFor(process, postgres.environment.planted);
   const { member } = postgres;
   const logger = loggerOf(process);
   const never = new AbortController().signal;
@@ -95,6 +97,13 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
       await clock.sleep(500);
     }
   }
+}
+
+/** Planted: a clock that stands still while the process does. */
+function clockFor(process: SimProcess, planted: Planted): Clock {
+  const { clock, host } = process;
+  if (planted !== 'counts-from-the-reply') return clock;
+  return { ...clock, bootMs: () => host.bootMs() - Math.floor(process.pausedMs) };
 }
 
 /** As src/agent/actions/bootstrap.ts, without initdb. */

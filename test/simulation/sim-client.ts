@@ -37,7 +37,7 @@ export interface SimClientOptions {
   readonly observer: ClientObserver;
 }
 
-const DEADLINE_MS = 4_000;
+const DEADLINE_MS = 8_000;
 const ISSUER = 'MUNI-77';
 
 /** A desk with its gateway: routes by its own view of etcd, decides, retries what is unknown, and remembers what it was told. */

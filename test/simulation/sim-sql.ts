@@ -193,6 +193,7 @@ function grantLease({ server, values }: Statement): readonly Row[] {
   demandLeader(server);
   const [cluster, epoch, term, leader, grantId, expiresAt, uptime, rpoUntil, admission, reason, names] =
     values;
+  const late = countedFromReply(server);
   const row = grant(
     { ...server.fenceInputs, names: server.settings.agents },
     {
@@ -201,8 +202,8 @@ function grantLease({ server, values }: Statement): readonly Row[] {
       term: Number(term),
       leader: String(leader),
       grantId: String(grantId),
-      expiresAt: millis(expiresAt),
-      expiresUptimeMs: Number(uptime),
+      expiresAt: late?.expiresAt ?? millis(expiresAt),
+      expiresUptimeMs: late?.expiresUptimeMs ?? Number(uptime),
       rpoUntil: rpoUntil === null ? null : millis(rpoUntil),
       admission: admission === 'open' ? 'open' : 'closed',
       admissionReason: textOrNull(reason),
@@ -214,17 +215,22 @@ function grantLease({ server, values }: Statement): readonly Row[] {
   return [{}];
 }
 
+/** Planted: a keeper that counts from the reply instead of from before it was sent. */
+function countedFromReply({ postgres }: SimServer) {
+  const { environment, host } = postgres;
+  if (environment.planted !== 'counts-from-the-reply') return undefined;
+  return { expiresAt: host.wallMs() + 2_600, expiresUptimeMs: host.bootMs() + 2_600 };
+}
+
 function extendLease({ server, values }: Statement): readonly Row[] {
   demandLeader(server);
   const [grantId, expiresAt, uptime, rpoUntil] = values;
   const { postgres, fenceInputs } = server;
-  const { environment, host } = postgres;
-  // A keeper that counts from the reply instead of from before it was sent.
-  const late = environment.planted === 'counts-from-the-reply' ? 2_600 : undefined;
+  const late = countedFromReply(server);
   const row = extend(fenceInputs, {
     grantId: String(grantId),
-    expiresAt: late === undefined ? millis(expiresAt) : host.wallMs() + late,
-    expiresUptimeMs: late === undefined ? Number(uptime) : host.bootMs() + late,
+    expiresAt: late?.expiresAt ?? millis(expiresAt),
+    expiresUptimeMs: late?.expiresUptimeMs ?? Number(uptime),
     rpoUntil: rpoUntil === null ? null : millis(rpoUntil),
   });
   if (typeof row === 'string') return [{ extension: row }];

@@ -17,6 +17,8 @@ export interface Walsender {
   replayedLsn: number | null;
   replies: number;
   lastAt: number;
+  /** Whether the follower has heard that it may receive: nothing travels ahead of that answer. */
+  started: boolean;
   /** What travels on it is lost from now on; neither side knows yet. */
   dead: boolean;
 }
@@ -62,6 +64,7 @@ export class Walsenders {
       replayedLsn: null,
       replies: 0,
       lastAt: 0,
+      started: false,
       dead: false,
     };
     this.#rows.push(row);
@@ -76,14 +79,14 @@ export class Walsenders {
   pump(): void {
     const { postgres } = this.#server;
     for (const row of this.#rows) {
-      if (row.dead || row.sent >= postgres.disk.flushed) continue;
-      const batch = postgres.disk.wal.slice(row.sent, postgres.disk.flushed);
+      if (row.dead || !row.started || row.sent >= postgres.disk.flushed) continue;
+      const first = row.sent;
       row.sent = postgres.disk.flushed;
-      this.#send(row, batch);
+      this.#send(row, first, postgres.disk.wal.slice(first, row.sent));
     }
   }
 
-  #send(row: Walsender, batch: readonly LogRecord[]): void {
+  #send(row: Walsender, first: number, batch: readonly LogRecord[]): void {
     const { postgres } = this.#server;
     const { scheduler, network } = postgres.environment;
     const from = postgres.host.name;
@@ -94,7 +97,7 @@ export class Walsenders {
       if (network.isCut(from, to)) this.breaks(row);
       if (row.dead) return;
       const { server } = row.follower;
-      server?.process.deliver(label, () => server.receiver.receive(row, batch));
+      server?.process.deliver(label, () => server.receiver.receive(row, first, batch));
     });
   }
 

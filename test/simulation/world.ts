@@ -1,7 +1,7 @@
 import type { Contract } from '../../src/domain/contract.ts';
 import { Keys } from '../../src/controlplane/keys.ts';
 import type { Compare, Write } from '../../src/etcd/port.ts';
-import { scheduleFaults } from './faults.ts';
+import { scheduleFaults } from './schedule-faults.ts';
 import { Invariants } from './invariants.ts';
 import { Network } from './network.ts';
 import type { Planted } from './planted.ts';
@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly planted?: Planted;
   readonly keepTrace?: boolean;
+  /** The faults that may come; default: drawn from all. */
+  readonly only?: readonly string[] | undefined;
 }
 
 export interface Counts {
@@ -92,11 +94,13 @@ export class World {
   readonly #memories = new Map<string, SimMemory>();
   readonly #environment: SimEnvironment;
   readonly #planted: Planted;
+  readonly #only: readonly string[] | undefined;
   #processes = 0;
   /** True time of the latest outcome told, by shard. */
   readonly toldAt = new Map<number, number>();
 
-  constructor({ seed, planted, keepTrace = false }: WorldOptions) {
+  constructor({ seed, planted, keepTrace = false, only }: WorldOptions) {
+    this.#only = only;
     resetRuns();
     const random = new Random(seed);
     this.scheduler = new Scheduler(random, { keepTrace });
@@ -156,7 +160,7 @@ export class World {
 
   /** Lets faults come until then. */
   disturb(untilMs: number): { healAll(): void } {
-    return scheduleFaults(this, untilMs);
+    return scheduleFaults(this, untilMs, this.#only);
   }
 
   hostOf(name: string): SimHost {
