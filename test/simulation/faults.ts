@@ -118,6 +118,11 @@ export const FAULTS: readonly Fault[] = [
     inject: (world) => world.network.slow(world.anyHost(), world.scheduler.random.between(20, 6_000)),
   },
   {
+    name: 'slow callers',
+    weight: 1.5,
+    inject: (world) => world.network.slow('desk', world.scheduler.random.between(2_000, 9_000)),
+  },
+  {
     name: 'clock stepped',
     weight: 2,
     inject: (world) => {

@@ -20,7 +20,17 @@ export interface SeedResult {
 
 /** Runs one seed: trouble, then healing, then a person who resumes, fails over and rebuilds until every shard decides again. */
 export async function runSeed(options: WorldOptions): Promise<SeedResult> {
+  const { stackTraceLimit } = Error;
+  // Errors are part of a simulated day, and their stacks are most of what they cost.
   Error.stackTraceLimit = 0;
+  try {
+    return await runWorld(options);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+async function runWorld(options: WorldOptions): Promise<SeedResult> {
   const world = new World(options);
   const { scheduler, invariants } = world;
   const { random } = scheduler;

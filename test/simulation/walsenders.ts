@@ -67,6 +67,8 @@ export class Walsenders {
       started: false,
       dead: false,
     };
+    if (postgres.environment.planted !== 'counts-a-follower-twice')
+      this.#rows = this.#rows.filter((other) => other.name !== name);
     this.#rows.push(row);
     return row;
   }
