@@ -100,8 +100,11 @@ describe.each(CASES)('%s (draw %f)', (name, draw) => {
       const seed = Math.round(draw * 100) + 1_000 * [...FAULTS.keys()].indexOf(name);
       const seen = await underLoad(seed, async () => {
         const force = await fault.inject(ground, { fault: name, atMs: 0, holdMs: fault.holdMs.min, draw });
-        await OUTSIDE[name]?.({ sandbox, ground, force, before });
-        await force.heal();
+        try {
+          await OUTSIDE[name]?.({ sandbox, ground, force, before });
+        } finally {
+          await force.heal();
+        }
         const { done, tookMs } = await healAll(ground);
         // Everything that it did it has undone itself.
         expect(done).toEqual([]);

@@ -197,12 +197,12 @@ export const OUTSIDE: Readonly<Record<string, Look>> = {
     expect(Math.abs(Number(offMs) - Number(force.detail['step_ms']))).toBeLessThan(500);
   },
   'kill-cli': async (witness) => {
-    const { result } = await witness.sandbox.capstan<{ status: string }>([
+    const { result } = await witness.sandbox.capstan<{ operation: { status: string } }>([
       'operation',
       'show',
       detailOf(witness, 'operation'),
     ]);
-    expect(result.data.status).toBe('running');
+    expect(result.data.operation.status).toBe('running');
   },
   'stale-gateway': async (witness) => {
     const old = beforeOf(witness);
