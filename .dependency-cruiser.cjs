@@ -58,6 +58,13 @@ module.exports = {
       to: { path: '^src/sandbox/' },
     },
     {
+      name: 'checker-is-pure',
+      comment: 'A verdict depends on the history alone: no clock, no I/O, nothing of what made it.',
+      severity: 'error',
+      from: { path: '^src/drills/checker/' },
+      to: { pathNot: ['^src/drills/checker/', '^src/drills/history/types\\.ts$', '^src/domain/'] },
+    },
+    {
       name: 'no-cycles',
       severity: 'error',
       from: {},

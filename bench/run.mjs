@@ -1,8 +1,10 @@
-// `npm run bench [decide|cli …]`: starts a sandbox of its own, runs the benchmarks one after the other, takes it down.
+// `npm run bench [decide|cli|history …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const BENCHES = ['cli', 'decide'];
+const BENCHES = ['cli', 'decide', 'history'];
+/** Needs nothing but a file. */
+const WITHOUT_SANDBOX = new Set(['history']);
 const here = import.meta.dirname;
 const capstan = join(here, '..', 'bin', 'capstan');
 const wanted = process.argv.slice(2);
@@ -11,6 +13,8 @@ if (unknown.length > 0) {
   console.error(`no such benchmark: ${unknown.join(', ')} (there are: ${BENCHES.join(', ')})`);
   process.exit(2);
 }
+const chosen = wanted.length > 0 ? wanted : BENCHES;
+const needsSandbox = chosen.some((name) => !WITHOUT_SANDBOX.has(name));
 const sandbox = `bench-${process.pid}`;
 const env = { ...process.env, CAPSTAN_SANDBOX: sandbox };
 const run = (command, args) => spawnSync(command, args, { stdio: 'inherit', env }).status ?? 1;
@@ -18,12 +22,11 @@ const run = (command, args) => spawnSync(command, args, { stdio: 'inherit', env 
 let failed = 0;
 try {
   failed += run(process.execPath, [join(here, '..', 'scripts', 'build.mjs')]);
-  failed += run(capstan, ['sandbox', 'up', '--name', sandbox]);
+  if (needsSandbox) failed += run(capstan, ['sandbox', 'up', '--name', sandbox]);
   if (failed === 0) {
-    for (const name of wanted.length > 0 ? wanted : BENCHES)
-      failed += run(process.execPath, [join(here, `${name}.ts`)]);
+    for (const name of chosen) failed += run(process.execPath, [join(here, `${name}.ts`)]);
   }
 } finally {
-  run(capstan, ['sandbox', 'down', '--name', sandbox]);
+  if (needsSandbox) run(capstan, ['sandbox', 'down', '--name', sandbox]);
 }
 process.exit(failed === 0 ? 0 : 1);

@@ -15,6 +15,8 @@ interface Grant {
 }
 
 const IDLE_MS = 100;
+/** A reason that costs nothing to make. */
+const WOKEN = 'woken';
 /** One right leaves time for this many renewals without an answer: an etcd that elects a leader costs one or two. */
 const ATTEMPTS = 4;
 
@@ -244,7 +246,7 @@ export class LeaseKeeper {
   }
 
   #nudge(): void {
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
     this.#wake = new AbortController();
   }
 

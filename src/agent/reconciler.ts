@@ -13,6 +13,8 @@ const TICK_MS = 200;
 /** After an action that moved something. */
 const AGAIN_MS = 20;
 const BACKOFF_MAX_MS = 3_000;
+/** A reason that costs nothing to make. */
+const WOKEN = 'woken';
 
 /** What the member is doing, for heartbeats. */
 export interface Status {
@@ -135,7 +137,7 @@ export class Reconciler {
         .catch((error: unknown) => logger.error({ reason: messageOf(error) }, 'the duty was not taken back'));
     }
     this.#dirty = true;
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
     this.#wake = new AbortController();
   }
 

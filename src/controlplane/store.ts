@@ -53,10 +53,18 @@ export async function rangeRecords<T>(
   return { records: new Map(kvs.map((kv) => [kv.key, recordOf<T>(kv)])), revision };
 }
 
+/** What was parsed before: a view is made anew at each change, mostly of keys that have not changed. */
+const parsed = new WeakMap<KeyValue, Versioned<unknown>>();
+
 /** Parses a stored record; one that isn't JSON was not written by Capstan: `record_invalid` (exit 1). */
-export function recordOf<T>({ key, value, modRevision }: KeyValue): Versioned<T> {
+export function recordOf<T>(kv: KeyValue): Versioned<T> {
+  const known = parsed.get(kv);
+  if (known !== undefined) return known as Versioned<T>;
+  const { key, value, modRevision } = kv;
   try {
-    return { value: JSON.parse(value) as T, revision: modRevision };
+    const record = { value: JSON.parse(value) as T, revision: modRevision };
+    parsed.set(kv, record);
+    return record;
   } catch (error) {
     throw new CapstanError(`etcd holds something at ${key} that is not a record of Capstan`, {
       code: 'record_invalid',

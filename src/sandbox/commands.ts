@@ -42,7 +42,7 @@ function capstan(paths: SandboxPaths, name: string, args: readonly string[]): Da
 }
 
 /** bin/run.js of this very installation; from source without a build, bin/dev.js. */
-function capstanProgram(): string {
+export function capstanProgram(): string {
   const root = new URL('../../', import.meta.url);
   const fromSource = import.meta.url.endsWith('.ts');
   const built = existsSync(new URL('dist/cli/main.js', root));

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterSummary } from '../../src/cli/schemas/cluster.ts';
-import type { ClusterHistoryData } from '../../src/cli/schemas/history.ts';
+import type { ClusterHistoryData } from '../../src/cli/schemas/cluster-history.ts';
 import type { ReadinessReport } from '../../src/checks/types.ts';
 import { openDesks } from '../support/desk-client.ts';
 import { startLoad } from '../support/desk-load.ts';

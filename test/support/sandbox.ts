@@ -10,7 +10,7 @@ import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
 const root = new URL('../../', import.meta.url);
 /** Tests run against the source, so that no build can be stale; CAPSTAN_TEST_DIST=1 runs the build instead. */
 const built = process.env['CAPSTAN_TEST_DIST'] === '1' && existsSync(new URL('dist/cli/main.js', root));
-const program = fileURLToPath(new URL(built ? 'bin/run.js' : 'bin/dev.js', root));
+const ownProgram = fileURLToPath(new URL(built ? 'bin/run.js' : 'bin/dev.js', root));
 const CALL_TIMEOUT_MS = 120_000;
 
 /** The one document that `-o json` prints; docs/cli.md. */
@@ -31,9 +31,14 @@ export interface CapstanRun<T> {
 
 export interface CapstanOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** Aborting kills the command with SIGKILL. */
+  /** Aborting kills the command with SIGKILL, or with `killSignal`. */
   readonly signal?: AbortSignal;
+  readonly killSignal?: NodeJS.Signals;
+  /** Told of everything that comes on stderr, as it comes. */
+  readonly onStderr?: (text: string) => void;
   readonly timeoutMs?: number;
+  /** Another build's bin/run.js; default this tree's. */
+  readonly program?: string;
 }
 
 /** The folder under which this run keeps its sandboxes; the leak guard watches it. */
@@ -64,20 +69,30 @@ export async function capstan<T = Record<string, unknown>>(
 /** Runs the real command line as it is typed. */
 export function capstanText(
   args: readonly string[],
-  { environment, signal, timeoutMs = CALL_TIMEOUT_MS }: CapstanOptions = {},
+  {
+    environment,
+    signal,
+    killSignal = 'SIGKILL',
+    onStderr,
+    timeoutMs = CALL_TIMEOUT_MS,
+    program = ownProgram,
+  }: CapstanOptions = {},
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, CAPSTAN_STATE_DIR: testStateDir(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
-      killSignal: 'SIGKILL',
+      killSignal,
       ...(signal === undefined ? {} : { signal }),
     });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      onStderr?.(text);
+    });
     child.once('error', (error) => {
       // An abort kills the command on purpose; `close` follows.
       if (error.name !== 'AbortError') reject(error);
@@ -94,6 +109,11 @@ export interface TestSandbox {
   down(): Promise<void>;
 }
 
+interface SandboxOptions extends Pick<CapstanOptions, 'program'> {
+  /** Whether its agents fail over by themselves. */
+  readonly automatic?: boolean;
+}
+
 /** The shipped contract, but for failovers: a test that plays the operator mustn't race the agents. */
 async function contractByHand(name: string): Promise<string> {
   const shipped = await readFile(new URL('contract.yaml', root), 'utf8');
@@ -108,25 +128,25 @@ async function contractByHand(name: string): Promise<string> {
  */
 export async function startSandbox(
   args: readonly string[] = [],
-  { automatic = false }: { readonly automatic?: boolean } = {},
+  { automatic = false, ...build }: SandboxOptions = {},
 ): Promise<TestSandbox> {
   const name = freshName();
   const contract = automatic ? undefined : await contractByHand(name);
   const byHand = contract === undefined ? [] : ['--contract', contract];
-  const up = await capstanText(['sandbox', 'up', '--name', name, ...byHand, ...args]);
+  const up = await capstanText(['sandbox', 'up', '--name', name, ...byHand, ...args], build);
   if (contract !== undefined) await rm(contract);
   if (up.status !== 0) {
-    await capstanText(['sandbox', 'down', '--name', name]);
+    await capstanText(['sandbox', 'down', '--name', name], build);
     throw new Error(`sandbox up failed (status ${up.status}):\n${up.stdout}\n${up.stderr}`);
   }
-  const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name]);
+  const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name], build);
   const environment = { CAPSTAN_SANDBOX: name, CAPSTAN_CONFIG: result.data.config };
   return {
     name,
     environment: result.data,
-    capstan: (words) => capstan(words, { environment }),
+    capstan: (words) => capstan(words, { environment, ...build }),
     down: async () => {
-      const down = await capstanText(['sandbox', 'down', '--name', name]);
+      const down = await capstanText(['sandbox', 'down', '--name', name], build);
       if (down.status !== 0) throw new Error(`sandbox down failed:\n${down.stdout}\n${down.stderr}`);
     },
   };

@@ -1,33 +1,76 @@
-import { formatDurationMs } from '../../domain/duration.ts';
-import { table, type Column, type Section } from '../render/section.ts';
-import type { ClusterHistoryData } from '../schemas/history.ts';
+import { CapstanError, ExitCode, usageError } from '../../domain/errors.ts';
+import type { Excerpt } from '../../drills/checker/excerpt.ts';
+import type { RuleVerdict, Verdict } from '../../drills/checker/verdict.ts';
+import { facts, table, text, type Column, type Section } from '../render/section.ts';
+import type { HistoryVerdictData } from '../schemas/history.ts';
 
-type Term = ClusterHistoryData['terms'][number];
+export const historyData = (verdict: Verdict, excerpt: Excerpt | null): HistoryVerdictData => ({
+  held: verdict.held,
+  rules: verdict.rules.map((rule) => ({ ...rule })),
+  violations: verdict.violations.map(({ rule, message, evidence }) => ({
+    rule,
+    message,
+    lines: evidence.map(({ i }) => i),
+  })),
+  excerpt: excerpt === null ? null : { ...excerpt, lines: excerpt.lines.map((line) => ({ ...line })) },
+  operations: verdict.operations,
+  counts: verdict.counts.map((count) => ({ ...count })),
+  spanMs: verdict.spanMs,
+  missingLines: verdict.missingLines,
+});
 
-const duration = (value: number | null) => (value === null ? null : formatDurationMs(value));
+/**
+ * A broken rule (exit 3); undefined when every rule that could be judged held. Throws `history_empty` when none could: that
+ * is no verdict.
+ */
+export function historyError(verdict: Verdict): CapstanError | undefined {
+  const { held, rules, operations } = verdict;
+  const broken = rules.filter(({ status }) => status === 'broken').map(({ rule }) => rule);
+  if (broken.length > 0) {
+    return new CapstanError(`the history breaks ${broken.join(', ')}`, {
+      code: 'history_violation',
+      exit: ExitCode.notReady,
+      next: 'the excerpt alone shows it; -o json has every violation with its lines',
+      data: { rules: broken },
+    });
+  }
+  if (held && operations > 0) return undefined;
+  throw usageError(
+    operations === 0 ? 'the history has no request in it' : 'nothing in the history can be judged',
+    { code: 'history_empty', next: 'record requests with their answers; capstan history check --help' },
+  );
+}
 
-const COLUMNS: readonly Column<Term>[] = [
-  { header: 'TERM', value: (row) => row.term, align: 'right' },
-  { header: 'LEADER', value: (row) => row.leader },
-  { header: 'TIMELINE', value: (row) => row.timeline, align: 'right', wide: true },
-  { header: 'OPENED', value: (row) => row.openedAt },
-  { header: 'ENDED', value: (row) => row.endedAt, wide: true },
-  { header: 'END', value: (row) => row.end },
-  { header: 'PREFIX', value: (row) => prefixWord(row), wide: true },
-  { header: 'LOSS', value: (row) => row.expectedLoss, align: 'right', wide: true },
-  { header: 'PAUSE', value: (row) => duration(row.pauseMs), align: 'right' },
-  { header: 'SINCE FAULT', value: (row) => duration(row.faultToServingMs), align: 'right' },
-  { header: 'FENCE', value: (row) => fenceWord(row), wide: true },
-  { header: 'WHO', value: (row) => row.actor },
-  { header: 'OPERATION', value: (row) => row.operation, wide: true },
-  { header: 'REASON', value: (row) => row.reason, shrink: true },
+export const historyWarnings = ({ missingLines }: Verdict): string[] =>
+  missingLines === 0 ? [] : [`${missingLines} numbers have no line: what was in those lines was not judged`];
+
+const RULE_COLUMNS: readonly Column<RuleVerdict>[] = [
+  { header: 'RULE', value: ({ rule }) => rule },
+  { header: 'STATUS', value: ({ status }) => status },
+  { header: 'JUDGED', value: ({ judged }) => judged, align: 'right' },
+  { header: 'VIOLATIONS', value: ({ violations }) => violations, align: 'right' },
+  { header: 'WHY', value: ({ why }) => why, shrink: true },
 ];
 
-/** A cluster's terms, oldest first. */
-export const historySection = (data: ClusterHistoryData): Section =>
-  table({ columns: COLUMNS, rows: data.terms, empty: 'no term was opened yet' });
+export function historySections(verdict: Verdict, excerpt: Excerpt | null): Section[] {
+  const { rules, operations, counts, spanMs } = verdict;
+  return [
+    table({ columns: RULE_COLUMNS, rows: rules }),
+    facts([
+      ['requests', `${operations} in ${Math.round(spanMs)} ms`],
+      ...Array.from(
+        Map.groupBy(counts, ({ action }) => action),
+        ([action, outcomes]): [string, string] => [
+          action,
+          outcomes.map(({ outcome, count }) => `${count} ${outcome}`).join(', '),
+        ],
+      ),
+    ]),
+    ...(excerpt === null ? [] : [text(excerptText(excerpt))]),
+  ];
+}
 
-const prefixWord = ({ prefix }: Term) =>
-  prefix === null ? null : `${prefix.lsn} on ${prefix.timeline}, ${prefix.positions} shards`;
-
-const fenceWord = ({ fence }: Term) => (fence === null ? null : `${fence.kind}: ${fence.frozen.join(', ')}`);
+function excerptText({ rule, message, lines, minimal }: Excerpt): string {
+  const what = minimal ? 'the fewest lines that break it' : 'lines that show it';
+  return [`${rule}: ${message}`, `${what}:`, ...lines.map((line) => JSON.stringify(line))].join('\n');
+}

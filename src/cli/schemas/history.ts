@@ -1,36 +1,40 @@
 import { z } from 'zod';
-import { count, lsn, ms, name, time } from './common.ts';
+import { count, ms, name, yes } from './common.ts';
 
-export const clusterHistory = z.strictObject({
-  cluster: name,
-  terms: z.array(
+/** What `capstan history check` says. */
+export const historyVerdict = z.strictObject({
+  held: yes.describe('No rule is broken and at least one was judged.'),
+  rules: z.array(
     z.strictObject({
-      term: count,
-      leader: name.nullable().describe('Null: nobody led under it.'),
-      timeline: count.nullable(),
-      beganAt: time.nullable(),
-      openedAt: time.nullable(),
-      endedAt: time.nullable(),
-      end: z.enum(['current', 'failover', 'abort']),
-      operation: z.string().nullable().describe('What began it; null: the cluster’s own beginning.'),
-      prefix: z
-        .strictObject({
-          lsn,
-          timeline: count,
-          positions: count.describe('Shards whose head positions were decided with it.'),
-        })
-        .nullable()
-        .describe('What its leader had to hold, no more and no less.'),
-      expectedLoss: z.string().nullable().describe('Decisions, as the plan stated it before.'),
-      pauseMs: ms.nullable().describe('From the fence until the new leader could decide.'),
-      faultToServingMs: ms
-        .nullable()
-        .describe('From the old leader’s last renewal until the new leader could decide.'),
-      fence: z.strictObject({ kind: z.string(), frozen: z.array(name) }).nullable(),
-      actor: z.string().nullable(),
-      reason: z.string().nullable(),
+      rule: name,
+      status: z.enum(['held', 'broken', 'not judged']).describe('Without its evidence a rule is not judged.'),
+      judged: count.describe('How many decisions, tokens or reads were held against it.'),
+      violations: count,
+      why: z.string().nullable().describe('Why it was not judged, or what of it was not.'),
     }),
   ),
+  violations: z
+    .array(
+      z.strictObject({
+        rule: name,
+        message: z.string(),
+        lines: z.array(count).describe('Numbers (`i`) of the lines that prove it.'),
+      }),
+    )
+    .describe('At most 100 a rule; `rules` counts all.'),
+  excerpt: z
+    .strictObject({
+      rule: name,
+      message: z.string(),
+      lines: z.array(z.looseObject({ i: count, t: ms, kind: name })),
+      minimal: yes.describe('Without any one of its requests and lines the rule is not broken.'),
+    })
+    .nullable()
+    .describe('The smallest part of the history that breaks a rule by itself.'),
+  operations: count,
+  counts: z.array(z.strictObject({ action: name, outcome: name, count })),
+  spanMs: ms,
+  missingLines: count.describe('Numbers that no line has.'),
 });
 
-export type ClusterHistoryData = z.infer<typeof clusterHistory>;
+export type HistoryVerdictData = z.infer<typeof historyVerdict>;

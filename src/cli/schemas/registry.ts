@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { auditLog } from './audit.ts';
 import { clusterAcknowledge, clusterList, clusterPause, clusterSummary, memberList } from './cluster.ts';
-import { clusterHistory } from './history.ts';
+import { clusterHistory } from './cluster-history.ts';
+import { DRILL_SCHEMAS } from './drill.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
 import { failoverPlan, failoverRun } from './failover.ts';
+import { historyVerdict } from './history.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
 import { checkList, readinessReport } from './readiness.ts';
@@ -41,6 +43,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   GatewayKey: gatewayKey,
   GatewayRun: gatewayRun,
   Help: help,
+  HistoryVerdict: historyVerdict,
   Init: init,
   MapDiff: mapDiff,
   MapHistory: mapHistory,
@@ -59,6 +62,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ShardShow: shardShow,
   Status: status,
   TokenResolution: tokenResolution,
+  ...DRILL_SCHEMAS,
   ...SANDBOX_SCHEMAS,
 };
 

@@ -2,9 +2,9 @@ import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
 import { lookUp } from '../../cli/estate.ts';
-import { historySection } from '../../cli/present/history.ts';
+import { historySection } from '../../cli/present/cluster-history.ts';
 import type { CommandResult } from '../../cli/result.ts';
-import type { ClusterHistoryData } from '../../cli/schemas/history.ts';
+import type { ClusterHistoryData } from '../../cli/schemas/cluster-history.ts';
 import { clusterHistory } from '../../controlplane/cluster-history.ts';
 
 export default class ClusterHistory extends CapstanCommand<typeof ClusterHistory> {

@@ -11,6 +11,8 @@ export interface Ground {
   readonly recorder: HistoryRecorder;
   /** Desks' requests go through this, so that replies can be dropped and connections left half open. */
   readonly desks: DeskSwitch;
+  /** The run's own, whose limits are set: a fault that sends requests itself uses one of them. None: it makes its own. */
+  readonly issuers?: readonly string[] | undefined;
   /** Aborted when the run is over or was interrupted; injecting stops, healing doesn't. */
   readonly signal: AbortSignal;
 }

@@ -3,6 +3,7 @@ import { runningDaemon } from '../daemon.ts';
 import type { SandboxPaths } from '../folders.ts';
 import { PortName, portOf, requireSandboxState, routesOf } from '../state.ts';
 import { ETCD_NODES, REGIONS } from '../topology.ts';
+import { CallerRegions } from './caller-regions.ts';
 import { openLinkControl } from './control-server.ts';
 import { Links } from './links.ts';
 import { openRoute } from './route.ts';
@@ -24,9 +25,8 @@ export async function runLinkDaemon(options: {
       }),
     );
   };
-  const routes = await Promise.all(
-    routesOf(state).map((route) => openRoute({ route, links, processesByRegion })),
-  );
+  const callers = new CallerRegions({ processesByRegion });
+  const routes = await Promise.all(routesOf(state).map((route) => openRoute({ route, links, callers })));
   // The control port opens last: whoever can reach it can count on every route.
   const control = await openLinkControl({
     links,

@@ -1,8 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { CallerRegions } from './caller-regions.ts';
 import { ProxiedConnection } from './connection.ts';
 import type { Links } from './links.ts';
-import { ownerOfClientSocket } from './socket-owner.ts';
 
 /**
  * A port on which processes of one region reach a destination in another. `from: null` means that callers of every
@@ -19,17 +18,15 @@ export interface Route {
 export interface RouteOptions {
   readonly route: Route;
   readonly links: Links;
-  /** The known processes of each region, for routes whose callers are told by their process. */
-  readonly processesByRegion: () => Promise<ReadonlyMap<number, string>>;
+  /** For routes whose callers are told by their process; shared by all routes. */
+  readonly callers: CallerRegions;
 }
 
 const CONNECTIONS_MAX = 2_000;
-const CLASSIFY_TRIES = 20;
-const CLASSIFY_EVERY_MS = 50;
 
 /** Listens on a route's port; resolves once it accepts, and rejects when the port is taken. */
 export async function openRoute(options: RouteOptions): Promise<{ close: () => void }> {
-  const { route, links } = options;
+  const { route, links, callers } = options;
   const connections = new Set<ProxiedConnection>();
 
   const carry = (client: Socket, from: string): void => {
@@ -45,7 +42,8 @@ export async function openRoute(options: RouteOptions): Promise<{ close: () => v
   };
 
   const carryByProcess = async (client: Socket): Promise<void> => {
-    const from = await regionOf(client, options);
+    const called = { clientPort: client.remotePort ?? 0, serverPort: route.listenPort };
+    const from = await callers.regionOf(called, () => client.destroyed);
     if (client.destroyed) return;
     // A caller that can't be told crosses no link on anybody's behalf.
     if (from === undefined || from === route.to) client.resetAndDestroy();
@@ -68,23 +66,6 @@ export async function openRoute(options: RouteOptions): Promise<{ close: () => v
       for (const connection of connections) connection.destroy();
     },
   };
-}
-
-async function regionOf(
-  client: Socket,
-  { route, processesByRegion }: RouteOptions,
-): Promise<string | undefined> {
-  const clientPort = client.remotePort;
-  if (clientPort === undefined) return undefined;
-  // A process that was just started may call before it is recorded.
-  for (let tries = 0; tries < CLASSIFY_TRIES && !client.destroyed; tries += 1) {
-    const regions = await processesByRegion();
-    const connection = { clientPort, serverPort: route.listenPort };
-    const owner = await ownerOfClientSocket(connection, [...regions.keys()]).catch(() => undefined);
-    if (owner !== undefined) return regions.get(owner);
-    await delay(CLASSIFY_EVERY_MS);
-  }
-  return undefined;
 }
 
 function listening(server: Server, port: number): Promise<void> {

@@ -10,59 +10,66 @@ export interface LoopbackConnection {
   readonly serverPort: number;
 }
 
+/** The process that holds the client's end of a connection; undefined when none of those looked at does (yet). */
+export type SocketOwners = (connection: LoopbackConnection) => number | undefined;
+
 /**
- * Which of these processes holds the client's end of a connection on 127.0.0.1; undefined when none of them does (yet).
- * Linux: proc_net_tcp(5) gives the socket's inode, /proc/<pid>/fd its holder. Elsewhere: lsof.
+ * Looks once at all that these processes hold on 127.0.0.1. A look costs more the more connections the machine has, so it
+ * should serve many. Linux: proc_net_tcp(5) gives each socket's inode, /proc/<pid>/fd its holder. Elsewhere: lsof.
  */
-export async function ownerOfClientSocket(
-  connection: LoopbackConnection,
-  pids: readonly number[],
-): Promise<number | undefined> {
-  if (process.platform !== 'linux') return ownerByLsof(connection, pids);
-  const inode = inodeOf(await readFile('/proc/net/tcp', 'utf8'), connection);
-  if (inode === undefined) return undefined;
-  for (const pid of pids) if (await holdsSocket(pid, inode)) return pid;
-  return undefined;
+export async function lookAtSockets(pids: readonly number[]): Promise<SocketOwners> {
+  if (process.platform !== 'linux') return lookWithLsof(pids);
+  // The table first: what is in it is held by somebody by the time that the holders are asked.
+  const inodes = inodesIn(await readFile('/proc/net/tcp', 'utf8'));
+  const holders = new Map<string, number>();
+  for (const pid of pids) for (const inode of await socketsOf(pid)) holders.set(inode, pid);
+  return (connection) => {
+    const inode = inodes.get(keyOf(connection));
+    return inode === undefined ? undefined : holders.get(inode);
+  };
 }
 
-function inodeOf(table: string, { clientPort, serverPort }: LoopbackConnection): string | undefined {
-  const local = `0100007F:${hexPort(clientPort)}`;
-  const remote = `0100007F:${hexPort(serverPort)}`;
+const keyOf = ({ clientPort, serverPort }: LoopbackConnection): string => `${clientPort} ${serverPort}`;
+
+const LOOPBACK = '0100007F';
+
+function inodesIn(table: string): Map<string, string> {
+  const inodes = new Map<string, string>();
   for (const line of table.split('\n')) {
-    const fields = line.trim().split(/\s+/);
-    if (fields[1] === local && fields[2] === remote) return fields[9];
+    const [, local = '', remote = '', , , , , , , inode = '0'] = line.trim().split(/\s+/);
+    // What has ended and only waits has no inode.
+    if (inode === '0' || !local.startsWith(LOOPBACK) || !remote.startsWith(LOOPBACK)) continue;
+    inodes.set(keyOf({ clientPort: portIn(local), serverPort: portIn(remote) }), inode);
   }
-  return undefined;
+  return inodes;
 }
 
-const hexPort = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
+const portIn = (address: string): number => Number.parseInt(address.slice(address.indexOf(':') + 1), 16);
 
-async function holdsSocket(pid: number, inode: string): Promise<boolean> {
+async function socketsOf(pid: number): Promise<string[]> {
   let descriptors: string[];
   try {
     descriptors = await readdir(`/proc/${pid}/fd`);
   } catch {
-    return false;
+    return [];
   }
-  const wanted = `socket:[${inode}]`;
   const targets = await Promise.all(
     descriptors.map((descriptor) => readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => '')),
   );
-  return targets.includes(wanted);
+  return targets.flatMap((target) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []);
 }
 
-async function ownerByLsof(
-  { clientPort, serverPort }: LoopbackConnection,
-  pids: readonly number[],
-): Promise<number | undefined> {
+async function lookWithLsof(pids: readonly number[]): Promise<SocketOwners> {
   // lsof ends with 1 when nothing matches.
-  const { stdout } = await run('lsof', ['-n', '-P', `-iTCP:${clientPort}`, '-F', 'pn'], {
+  const { stdout } = await run('lsof', ['-n', '-P', '-a', '-p', pids.join(','), '-iTCP', '-F', 'pn'], {
     timeout: LSOF_TIMEOUT_MS,
   }).catch(() => ({ stdout: '' }));
+  const owners = new Map<string, number>();
   let pid = 0;
   for (const line of stdout.split('\n')) {
     if (line.startsWith('p')) pid = Number(line.slice(1));
-    if (line.endsWith(`:${clientPort}->127.0.0.1:${serverPort}`) && pids.includes(pid)) return pid;
+    const [, client, server] = /:(\d+)->127\.0\.0\.1:(\d+)$/.exec(line) ?? [];
+    if (client !== undefined && server !== undefined) owners.set(`${client} ${server}`, pid);
   }
-  return undefined;
+  return (connection) => owners.get(keyOf(connection));
 }

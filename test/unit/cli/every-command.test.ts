@@ -113,6 +113,12 @@ test.each([
   [['readiness', 'check', '--report', 'xml', '--json'], 'flag_invalid', 2],
   [['status', '--config', 'none.yaml', '--json'], 'config_unreadable', 2],
   [['init', '--contract', 'none.yaml', '--json'], 'contract_unreadable', 2],
+  [['drill', 'run', 'luck', '--json'], 'drill_unknown', 2],
+  [['drill', 'run', 'races', '--json'], 'sandbox_not_found', 4],
+  [['drill', 'report', '--json'], 'drill_run_not_found', 4],
+  [['drill', 'report', 'races-1', '--json'], 'drill_run_not_found', 4],
+  [['history', 'check', '--json'], 'argument_missing', 2],
+  [['history', 'check', 'none.jsonl', '--json'], 'history_unreadable', 2],
   [['sandbox', 'status', '--json'], 'sandbox_not_found', 4],
 ] as const)('capstan %j ends in %s, exit %i', async (args, code, exit) => {
   const result = await run(args);
@@ -170,6 +176,7 @@ test.each([
   [['init', '--dry-run'], 'Init'],
   [['map', 'route', '--help'], 'Help'],
   [['--help'], 'Help'],
+  [['drill', 'list'], 'DrillList'],
   [['sandbox', 'list'], 'SandboxList'],
 ] as const)('capstan %j succeeds with one document of kind %s', async (args, kind) => {
   const result = await run([...args, '-o', 'json']);

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Links } from '../../../src/sandbox/link/links.ts';
+import { CallerRegions } from '../../../src/sandbox/link/caller-regions.ts';
 import { openRoute } from '../../../src/sandbox/link/route.ts';
 
 const BASE = { delayMs: 0, bytesPerSecond: null, cut: null };
@@ -50,7 +51,7 @@ beforeEach(async () => {
       targetPort: (target.address() as AddressInfo).port,
     },
     links,
-    processesByRegion: () => Promise.resolve(new Map()),
+    callers: new CallerRegions({ processesByRegion: () => Promise.resolve(new Map()) }),
   });
   toClose.push(
     () => route.close(),

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const repo = join(import.meta.dirname, '..', '..', '..');
@@ -14,6 +14,7 @@ const PLANTED: readonly { rule: string; from: string; imports: string; specifier
   { rule: 'commands-are-leaves', from: 'src/cli/bad.ts', imports: 'src/commands/status.ts' },
   { rule: 'control-plane-knows-no-daemon', from: 'src/controlplane/bad.ts', imports: 'src/agent/agent.ts' },
   { rule: 'sandbox-uses-what-everyone-has', from: 'src/agent/bad.ts', imports: 'src/sandbox/up.ts' },
+  { rule: 'checker-is-pure', from: 'src/drills/checker/bad.ts', imports: 'src/etcd/port.ts' },
   { rule: 'only-cli-prompts', from: 'src/commands/bad.ts', imports: '', specifier: '@inquirer/prompts' },
   { rule: 'no-dev-dependency-in-product', from: 'src/cli/bad.ts', imports: '', specifier: 'fast-check' },
 ];
@@ -46,14 +47,13 @@ function cruise(tree: string): { summary: { violations: { rule: { name: string }
   return JSON.parse(report) as ReturnType<typeof cruise>;
 }
 
-/** Every planted importer sits one folder below src/. */
-const relative = (to: string) => `../${to.slice('src/'.length)}`;
+const pathBetween = (from: string, to: string) => `./${relative(dirname(from), to)}`;
 
 describe('the layering rules', () => {
   it('each fires on a planted violation', { timeout: 60_000 }, () => {
     const files: Record<string, string> = {};
     for (const { from, imports, specifier } of PLANTED) {
-      files[from] = `${files[from] ?? ''}import '${specifier ?? relative(imports)}';\n`;
+      files[from] = `${files[from] ?? ''}import '${specifier ?? pathBetween(from, imports)}';\n`;
       if (imports !== '') files[imports] ??= 'export {};\n';
     }
     files['src/domain/a.ts'] = `import type { B } from './b.ts';\nexport type A = B;\n`;

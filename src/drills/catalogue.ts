@@ -1,0 +1,122 @@
+import { usageError } from '../domain/errors.ts';
+
+export interface Drill {
+  readonly name: string;
+  /** What the drill can show to be false, in words. */
+  readonly promise: string;
+  /** Of the design's table: `I1` to `I12`. */
+  readonly invariants: readonly string[];
+  /** Names of FAULTS, in no order: the seed draws when each comes. */
+  readonly faults: readonly string[];
+  readonly durationMs: number;
+  readonly ratePerSecond: number;
+}
+
+/** What every drill judges: limits held, one outcome a token, dense and honest positions. */
+const ALWAYS = ['I3', 'I4'] as const;
+
+const drill = (
+  name: string,
+  promise: string,
+  parts: Pick<Drill, 'invariants' | 'faults'> & Partial<Pick<Drill, 'durationMs' | 'ratePerSecond'>>,
+): Drill => ({
+  name,
+  promise,
+  durationMs: parts.durationMs ?? 30_000,
+  ratePerSecond: parts.ratePerSecond ?? 200,
+  faults: parts.faults,
+  invariants: [...ALWAYS, ...parts.invariants].toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1))),
+});
+
+/** Every drill, by what it may break. */
+export const DRILLS: readonly Drill[] = [
+  drill('races', 'Desks in two regions that race for the same headroom never get more than there is.', {
+    invariants: [],
+    faults: [],
+    durationMs: 20_000,
+  }),
+  drill(
+    'leader-kill',
+    'A leader that dies takes no confirmed decision with it, and its successor goes on from all of them.',
+    {
+      invariants: ['I1', 'I2', 'I6'],
+      faults: ['kill-leader', 'kill-leader-failover'],
+    },
+  ),
+  drill(
+    'leader-pause',
+    'A leader that wakes up after its right has ended, or after its successor opened, confirms nothing.',
+    {
+      invariants: ['I1', 'I5', 'I6'],
+      faults: ['pause-leader', 'pause-leader-failover'],
+    },
+  ),
+  drill(
+    'lost-replies',
+    'Whatever becomes of an answer, its token has one outcome, and a retry reserves nothing twice.',
+    {
+      invariants: ['I2'],
+      faults: ['drop-replies', 'cut-leader-replies', 'half-open'],
+    },
+  ),
+  drill(
+    'follower-pause',
+    'Nothing is reported that only the leader holds, also when a wait for the follower is cancelled.',
+    {
+      invariants: ['I2', 'I6', 'I7'],
+      faults: ['pause-follower', 'cancel-commit', 'kill-leader-ahead'],
+    },
+  ),
+  drill(
+    'etcd-faults',
+    'Without etcd rights run out and nothing is decided; no change of its leader gives two members a right.',
+    {
+      invariants: ['I1', 'I5'],
+      faults: ['kill-etcd', 'pause-etcd', 'etcd-leader', 'etcd-quorum'],
+      durationMs: 45_000,
+    },
+  ),
+  drill('partition', 'A cut or slow link between regions costs availability at most, never a decision.', {
+    invariants: ['I1', 'I2', 'I5'],
+    faults: ['cut-link', 'cut-link-one-way', 'slow-link'],
+  }),
+  drill('process-kills', 'Any process may be killed or stopped in the middle of its work.', {
+    invariants: ['I1', 'I2', 'I5'],
+    faults: [
+      'kill-gateway',
+      'pause-gateway',
+      'kill-agent',
+      'pause-agent',
+      'kill-backend',
+      'kill-postgres',
+      'kill-follower',
+    ],
+    durationMs: 45_000,
+  }),
+  drill('stale-route', 'A gateway with an old view of the authority decides nothing under it.', {
+    invariants: ['I1', 'I5'],
+    faults: ['fence-abort', 'stale-gateway'],
+  }),
+  drill(
+    'coordinator-kill',
+    'A failover whose coordinator dies at any step is finished by another from where it stands.',
+    {
+      invariants: ['I1', 'I6'],
+      faults: ['kill-cli'],
+    },
+  ),
+  drill('clock-step', 'A wall clock that jumps lengthens no right to decide.', {
+    invariants: ['I1', 'I5'],
+    faults: ['clock-step'],
+  }),
+];
+
+/** The drill of this name. Throws CapstanError `drill_unknown` (exit 2) that lists the names. */
+export function drillNamed(name: string): Drill {
+  const found = DRILLS.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  throw usageError(`there is no drill ${JSON.stringify(name)}`, {
+    code: 'drill_unknown',
+    next: `drills: ${DRILLS.map((one) => one.name).join(', ')}`,
+  });
+}

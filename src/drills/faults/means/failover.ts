@@ -1,0 +1,169 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { currentActor } from '../../../controlplane/actor.ts';
+import { acknowledgeBlock } from '../../../controlplane/automatic/block.ts';
+import { type ClusterView, readClusterView } from '../../../controlplane/cluster-view.ts';
+import { abortFailover } from '../../../controlplane/failover/resume.ts';
+import { runFailover } from '../../../controlplane/failover/run.ts';
+import { resumeOperation } from '../../../controlplane/operation-control.ts';
+import { CapstanError, messageOf, unknownError } from '../../../domain/errors.ts';
+import type { OperationRecord } from '../../../domain/records.ts';
+import { type EstateInHand, withEstate } from './clusters.ts';
+import { nothingIfRefused } from './nothing.ts';
+import type { Site } from './site.ts';
+
+const RETRY_MS = 150;
+const REASON = 'drill';
+/** Refusals that end by themselves: a follower's agent is heard again, or an agent has begun the failover already. */
+const PASSING: ReadonlySet<string> = new Set(['no_candidate', 'too_few_voters', 'operation_active']);
+/** Of an abort: only forward goes on. */
+const TOO_LATE: ReadonlySet<string> = new Set(['operation_past_no_return', 'operation_finished']);
+
+export interface FailoverOrder {
+  readonly cluster: string;
+  /** Whom it is handed over from. */
+  readonly from: { readonly leader: string; readonly term: number };
+  /** True: although the leader looks healthy. */
+  readonly force: boolean;
+  readonly timeoutMs: number;
+  /** Aborted: it isn't begun any more; one that was begun is finished. */
+  readonly signal: AbortSignal;
+}
+
+export interface Successor {
+  readonly leader: string;
+  readonly term: number;
+}
+
+/**
+ * An in-region failover, begun as soon as the leader's loss shows and finished whatever stops it on the way; an agent may
+ * have done it before. Throws the refusal when it isn't a passing one, or what stopped it last when the time is up.
+ */
+export const failOver = (site: Site, order: FailoverOrder): Promise<Successor> =>
+  withEstate(site, async (estate) => {
+    const { cluster, force, timeoutMs, signal } = order;
+    const { etcd, keys } = estate;
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const successor = await successorOf(estate, order);
+      if (successor !== undefined) return successor;
+      try {
+        await runFailover({ etcd, keys, cluster, force, actor: currentActor(), reason: REASON });
+      } catch (error) {
+        const operation = operationOf(error);
+        const passing = error instanceof CapstanError && (error.retryable || PASSING.has(error.code));
+        if (operation !== undefined) await resumeUntilDone(estate, operation, deadline);
+        else if (!passing || signal.aborted || performance.now() > deadline) throw nothingIfRefused(error);
+        else await delay(RETRY_MS);
+      }
+    }
+  });
+
+async function successorOf(
+  { etcd, keys }: EstateInHand,
+  { cluster, from }: Pick<FailoverOrder, 'cluster' | 'from'>,
+): Promise<Successor | undefined> {
+  const view = await readClusterView(etcd, keys, cluster).catch(() => undefined);
+  const authority = view?.authority?.value;
+  if (authority?.phase !== 'open' || authority.leader === null || view?.activeOperation !== undefined)
+    return undefined;
+  const { leader, term } = authority;
+  return leader !== from.leader && term > from.term ? { leader, term } : undefined;
+}
+
+/** Fences a cluster and stops there: the operation that can be aborted or resumed. */
+export const fenceOnly = (site: Site, cluster: string): Promise<string> =>
+  withEstate(site, async ({ etcd, keys }) => {
+    const stop = new AbortController();
+    try {
+      const { operation } = await runFailover({
+        etcd,
+        keys,
+        cluster,
+        force: true,
+        actor: currentActor(),
+        reason: REASON,
+        signal: stop.signal,
+        onProgress: () => stop.abort(),
+      });
+      return operation.id;
+    } catch (error) {
+      const operation = operationOf(error);
+      if (operation === undefined) throw nothingIfRefused(error);
+      return operation;
+    }
+  });
+
+/**
+ * Gives an operation up: the old leader's authority is open again, one term later. One that was given up already stays so;
+ * one that an agent has carried past its decision is finished.
+ */
+export const abortOperationOf = (site: Site, id: string, timeoutMs: number): Promise<OperationRecord> =>
+  withEstate(site, async (estate) => {
+    const { etcd, keys } = estate;
+    try {
+      return (await abortFailover({ etcd, keys, id, actor: currentActor(), reason: REASON })).operation;
+    } catch (error) {
+      if (!(error instanceof CapstanError && TOO_LATE.has(error.code))) throw error;
+      return resumeUntilDone(estate, id, performance.now() + timeoutMs);
+    }
+  });
+
+/** Finishes an operation from where its journal says it is. */
+export const finishOperation = (site: Site, id: string, timeoutMs: number): Promise<OperationRecord> =>
+  withEstate(site, (estate) => resumeUntilDone(estate, id, performance.now() + timeoutMs));
+
+/** Lifts the block that many failovers of drills leave behind; false: there is none. */
+export async function acknowledge(site: Site, { name: cluster, block }: ClusterView): Promise<boolean> {
+  if (block === undefined) return false;
+  return withEstate(site, async ({ etcd, keys }) => {
+    const order = { etcd, keys, cluster, actor: currentActor(), reason: REASON };
+    return (await acknowledgeBlock(order)).changed;
+  });
+}
+
+/**
+ * Ends whatever operation holds a cluster: forward if it goes forward, else back. Answers its id, or undefined when there
+ * is none.
+ */
+export const endActiveOperation = (site: Site, cluster: string): Promise<string | undefined> =>
+  withEstate(site, async ({ etcd, keys }) => {
+    const id = (await readClusterView(etcd, keys, cluster))?.activeOperation?.value;
+    if (id === undefined) return undefined;
+    const control = { etcd, keys, id, actor: currentActor() };
+    try {
+      await resumeOperation(control);
+    } catch (error) {
+      // Too few voters may answer to go forward; before the decision there is a way back.
+      await abortFailover({ ...control, reason: REASON }).catch(() => {
+        throw error;
+      });
+    }
+    return id;
+  });
+
+async function resumeUntilDone(
+  { etcd, keys }: EstateInHand,
+  id: string,
+  deadline: number,
+): Promise<OperationRecord> {
+  for (;;) {
+    try {
+      return (await resumeOperation({ etcd, keys, id, actor: currentActor() })).operation;
+    } catch (error) {
+      if (performance.now() > deadline) {
+        throw unknownError(`operation ${id} can't be finished: ${messageOf(error)}`, {
+          code: 'drill_heal_incomplete',
+          next: `capstan operation resume ${id}`,
+          cause: error,
+        });
+      }
+    }
+    await delay(RETRY_MS);
+  }
+}
+
+function operationOf(error: unknown): string | undefined {
+  if (!(error instanceof CapstanError) || error.code === 'operation_active') return undefined;
+  const { operation } = error.data;
+  return typeof operation === 'string' ? operation : undefined;
+}

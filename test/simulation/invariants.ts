@@ -1,0 +1,283 @@
+import type { Keys } from '../../src/controlplane/keys.ts';
+import type {
+  AuthorityRecord,
+  DecidedPrefix,
+  InSyncRecord,
+  LeaseRecord,
+  OperationRecord,
+} from '../../src/domain/records.ts';
+import type { Write } from '../../src/etcd/port.ts';
+import type { SimEtcd } from './sim-etcd.ts';
+import type { Told } from './sim-client.ts';
+import type { SimPostgres } from './sim-postgres.ts';
+import { lsnNumber, type LogRecord } from './wal.ts';
+import { canBeAcknowledged, rightOf } from './rights.ts';
+
+export type Invariant =
+  | 'one-authority'
+  | 'right-ends-with-authority'
+  | 'nothing-confirmed-is-lost'
+  | 'exact-prefix'
+  | 'terms-only-rise'
+  | 'confirmed-is-flushed'
+  | 'one-outcome'
+  | 'dense-positions'
+  | 'superseded-writes-nothing'
+  | 'coordinator-has-no-bug'
+  | 'decides-again';
+
+/** What the omniscient eye saw broken. The run ends with the first. */
+export class Violation extends Error {
+  readonly invariant: Invariant;
+
+  constructor(invariant: Invariant, message: string) {
+    super(message);
+    this.invariant = invariant;
+  }
+}
+
+export interface InvariantOptions {
+  readonly etcd: SimEtcd;
+  readonly keys: Keys;
+  readonly cluster: string;
+  readonly members: readonly SimPostgres[];
+  readonly shards: number;
+  readonly ttlMs: number;
+  /** Whether every host's clock runs within what the margins allow for. */
+  readonly clocksWithinLimits: boolean;
+  readonly now: () => number;
+}
+
+/** Looks at the whole world at once, after each event and at each change. It throws a Violation from where it looked. */
+export class Invariants {
+  readonly #options: InvariantOptions;
+  #authority: AuthorityRecord | undefined;
+  #inSync: InSyncRecord | undefined;
+  /** Term -> true time at which it ended as an open authority. */
+  readonly #endedAt = new Map<number, number>();
+  readonly #leaderOf = new Map<number, string>();
+  readonly #writerOf = new Map<number, string>();
+  readonly #told = new Map<string, Told>();
+  readonly #coordinator = new Map<string, string>();
+  readonly #superseded = new Set<string>();
+  #decided: { readonly prefix: DecidedPrefix; readonly log: readonly LogRecord[] } | undefined;
+  violation: Violation | undefined;
+
+  constructor(options: InvariantOptions) {
+    this.#options = options;
+  }
+
+  get authority(): AuthorityRecord | undefined {
+    return this.#authority;
+  }
+
+  /** The first that was broken stands. */
+  report(invariant: Invariant, message: string): void {
+    this.violation ??= new Violation(invariant, message);
+  }
+
+  check(): void {
+    const { members, clocksWithinLimits, ttlMs, now } = this.#options;
+    let confirming: string | undefined;
+    for (const postgres of members) {
+      const term = rightOf(postgres, this.#options.shards);
+      if (term === undefined) continue;
+      const endedAt = this.#endedAt.get(term);
+      if (clocksWithinLimits && endedAt !== undefined && now() > endedAt + ttlMs)
+        this.report(
+          'right-ends-with-authority',
+          `${postgres.member} has a right of term ${term} ${(now() - endedAt).toFixed(0)} ms after that authority ended`,
+        );
+      if (!canBeAcknowledged(postgres)) continue;
+      if (confirming !== undefined)
+        this.report('one-authority', `${confirming} and ${postgres.member} can both confirm`);
+      confirming = postgres.member;
+    }
+  }
+
+  committed(writes: readonly Write[]): void {
+    const { keys, cluster } = this.#options;
+    for (const write of writes) {
+      if (write.kind !== 'put') continue;
+      if (write.key === keys.authority(cluster))
+        this.#onAuthority(JSON.parse(write.value) as AuthorityRecord);
+      else if (write.key === keys.lease(cluster)) this.#onRenewal(JSON.parse(write.value) as LeaseRecord);
+      else if (write.key === keys.inSync(cluster)) this.#inSync = JSON.parse(write.value) as InSyncRecord;
+      else if (write.key.startsWith(keys.operations))
+        this.#onOperation(JSON.parse(write.value) as OperationRecord);
+    }
+  }
+
+  #onAuthority(next: AuthorityRecord): void {
+    const before = this.#authority;
+    this.#authority = next;
+    if (before !== undefined && next.term < before.term)
+      this.report('terms-only-rise', `the authority's term fell from ${before.term} to ${next.term}`);
+    if (next.leader !== null) {
+      const known = this.#leaderOf.get(next.term);
+      if (known !== undefined && known !== next.leader)
+        this.report('terms-only-rise', `term ${next.term} is ${known}'s and ${next.leader}'s`);
+      this.#leaderOf.set(next.term, next.leader);
+    }
+    if (before?.phase === 'open' && (next.phase !== 'open' || next.term !== before.term))
+      this.#endedAt.set(before.term, this.#options.now());
+    if (next.phase === 'promoting' && before?.phase !== 'promoting' && next.prefix !== null)
+      this.#onDecision(next.prefix);
+    if (next.phase === 'open') this.checkPrefix();
+  }
+
+  #onRenewal({ term, leader }: LeaseRecord): void {
+    const authority = this.#authority;
+    if (authority?.phase !== 'open' || authority.term !== term || authority.leader !== leader)
+      this.report(
+        'right-ends-with-authority',
+        `etcd took a renewal of ${leader} under term ${term}; the authority is ${authority?.phase} under ${authority?.term}`,
+      );
+  }
+
+  #onDecision(prefix: DecidedPrefix): void {
+    const postgres = this.#memberOf(prefix.member);
+    const log = logOf(postgres).filter(({ lsn }) => lsn <= lsnNumber(prefix.lsn));
+    this.#decided = { prefix, log };
+    for (const told of this.#told.values())
+      if (!holds(log, told))
+        this.report(
+          'nothing-confirmed-is-lost',
+          `${named(told)} is not in the prefix decided for ${prefix.member}`,
+        );
+  }
+
+  /** The leader's log begins with exactly what was decided, and goes on on a later timeline. */
+  checkPrefix(): void {
+    const { prefix, log } = this.#decided ?? {};
+    const leader = this.#authority?.leader;
+    if (
+      prefix === undefined ||
+      log === undefined ||
+      this.#authority?.phase !== 'open' ||
+      leader !== prefix.member
+    )
+      return;
+    const own = logOf(this.#memberOf(leader));
+    const differs = log.findIndex((record, index) => own[index] !== record);
+    if (differs !== -1)
+      this.report('exact-prefix', `${leader} lacks record ${differs} of the ${log.length} that were decided`);
+    const foreign = own.slice(log.length).find(({ timeline }) => timeline <= prefix.timeline);
+    if (foreign !== undefined)
+      this.report(
+        'exact-prefix',
+        `${leader} holds ${foreign.lsn} of timeline ${foreign.timeline} beyond the decided prefix`,
+      );
+  }
+
+  #onOperation(next: OperationRecord): void {
+    const { id, coordinator } = next;
+    const before = this.#coordinator.get(id);
+    if (this.#superseded.has(`${id} ${coordinator.id}`))
+      this.report(
+        'superseded-writes-nothing',
+        `${coordinator.id} wrote ${id} (${next.phase}) after it was superseded`,
+      );
+    if (before !== undefined && before !== coordinator.id) this.#superseded.add(`${id} ${before}`);
+    this.#coordinator.set(id, coordinator.id);
+  }
+
+  appended(member: string, { change }: LogRecord): void {
+    if (change.kind !== 'decide') return;
+    const log = this.#memberOf(member).disk.wal;
+    const earlier = log.slice(0, -1).findLast((record) => isDecision(record, change.shard))?.change;
+    const highest = log.reduce((most, record) => Math.max(most, termOf(record)), 0);
+    if (change.term < highest)
+      this.report(
+        'terms-only-rise',
+        `${member} decided ${change.token} under term ${change.term} after ${highest}`,
+      );
+    const writer = this.#writerOf.get(change.term);
+    if (writer !== undefined && writer !== member)
+      this.report('terms-only-rise', `${writer} and ${member} both decided under term ${change.term}`);
+    this.#writerOf.set(change.term, member);
+    const expected = earlier?.kind === 'decide' ? earlier.position + 1 : 1;
+    if (change.position !== expected)
+      this.report(
+        'dense-positions',
+        `${member} wrote position ${change.position} of shard ${change.shard}, not ${expected}`,
+      );
+  }
+
+  /** At the moment when an answer leaves Postgres without a warning. */
+  acknowledged(member: string, token: string, shard: number): void {
+    const record = this.#memberOf(member).disk.wal.find(
+      ({ change }) => change.kind === 'decide' && change.token === token && change.shard === shard,
+    );
+    const inSync = this.#inSync;
+    if (record === undefined || inSync === undefined || this.#authority?.leader !== member) return;
+    for (const voter of inSync.voters) {
+      if (voter.member === member) continue;
+      const { disk } = this.#memberOf(voter.member);
+      if (!disk.wal.slice(0, disk.flushed).includes(record))
+        this.report(
+          'confirmed-is-flushed',
+          `${member} answers ${token}, which ${voter.member}, recorded in sync, has not flushed`,
+        );
+    }
+  }
+
+  told(client: string, told: Told): void {
+    const key = `${told.shard}/${told.token}`;
+    const before = this.#told.get(key);
+    if (
+      before !== undefined &&
+      (before.position !== told.position || before.outcome !== told.outcome || before.term !== told.term)
+    )
+      this.report('one-outcome', `${named(told)} was told to ${client}, and before it ${named(before)}`);
+    this.#told.set(key, told);
+    const { clocksWithinLimits, ttlMs, now } = this.#options;
+    const endedAt = this.#endedAt.get(told.under);
+    if (clocksWithinLimits && endedAt !== undefined && now() > endedAt + ttlMs)
+      this.report(
+        'right-ends-with-authority',
+        `${client} took ${named(told)} for confirmed ${(now() - endedAt).toFixed(0)} ms after the authority that it asked had ended`,
+      );
+    const authority = this.#authority;
+    if (authority === undefined) return;
+    const holder = authority.leader ?? undefined;
+    if (holder !== undefined && !holds(logOf(this.#memberOf(holder)), told))
+      this.report(
+        'nothing-confirmed-is-lost',
+        `${named(told)} was told to ${client}, but ${holder}, who leads, doesn't hold it`,
+      );
+  }
+
+  /** Everything that was ever told is in the log of who leads. */
+  checkAllTold(): void {
+    const leader = this.#authority?.leader;
+    if (leader === null || leader === undefined) return;
+    const log = logOf(this.#memberOf(leader));
+    for (const told of this.#told.values())
+      if (!holds(log, told))
+        this.report('nothing-confirmed-is-lost', `${named(told)} is not in the log of ${leader}, who leads`);
+  }
+
+  #memberOf(name: string): SimPostgres {
+    const found = this.#options.members.find(({ member }) => member === name);
+    if (found === undefined) throw new Error(`there is no member ${name}`);
+    return found;
+  }
+}
+
+const logOf = ({ disk }: SimPostgres): readonly LogRecord[] => disk.wal.slice(0, disk.flushed);
+const named = ({ token, shard, position, term }: Told) =>
+  `${token} (shard ${shard}, position ${position}, term ${term})`;
+const isDecision = ({ change }: LogRecord, shard: number) =>
+  change.kind === 'decide' && change.shard === shard;
+const termOf = ({ change }: LogRecord) => (change.kind === 'nothing' ? 0 : change.term);
+
+function holds(log: readonly LogRecord[], { token, shard, position }: Told): boolean {
+  return log.some(
+    ({ change }) =>
+      change.kind === 'decide' &&
+      change.token === token &&
+      change.shard === shard &&
+      String(change.position) === position,
+  );
+}

@@ -1,0 +1,60 @@
+import type { Keys } from '../../src/controlplane/keys.ts';
+import { abortFailover, resumeFailover } from '../../src/controlplane/failover/resume.ts';
+import { type FailoverResult, runFailover } from '../../src/controlplane/failover/run.ts';
+import { assertNever, CapstanError } from '../../src/domain/errors.ts';
+import type { EtcdPort } from '../../src/etcd/port.ts';
+import type { SimProcess } from './process.ts';
+
+export type CoordinatorTask =
+  | { readonly kind: 'run'; readonly force: boolean; readonly target: string | null }
+  | { readonly kind: 'resume'; readonly id: string }
+  | { readonly kind: 'abort'; readonly id: string };
+
+export interface SimCoordinator {
+  readonly process: SimProcess;
+  readonly task: CoordinatorTask;
+  /** Undefined while it runs; a dead one never ends. */
+  ended: string | undefined;
+  /** What the error says to do next. */
+  advice: string;
+}
+
+/** The real coordinator as a process of its own, which can be paused and killed at any of its awaits. */
+export function startCoordinator(options: {
+  readonly process: SimProcess;
+  readonly etcd: EtcdPort;
+  readonly keys: Keys;
+  readonly cluster: string;
+  readonly task: CoordinatorTask;
+}): SimCoordinator {
+  const { process, etcd, keys, cluster, task } = options;
+  const { clock, scheduler } = process;
+  const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
+  const common = { etcd, keys, actor: process.name, clock };
+  const work = (): Promise<FailoverResult> => {
+    switch (task.kind) {
+      case 'run':
+        return runFailover({ ...common, cluster, force: task.force, target: task.target });
+      case 'resume':
+        return resumeFailover({ ...common, id: task.id });
+      case 'abort':
+        return abortFailover({ ...common, id: task.id });
+      default:
+        return assertNever(task);
+    }
+  };
+  const run = async () => {
+    try {
+      const { operation } = await work();
+      started.ended = operation.status;
+    } catch (error) {
+      // Anything but a CapstanError is a bug of the coordinator: the world's check sees it.
+      if (error instanceof CapstanError) started.advice = error.next ?? '';
+      started.ended = error instanceof CapstanError ? error.code : `bug: ${String(error)}`;
+    }
+    scheduler.note(`${process.name} ${task.kind}: ${started.ended}`);
+  };
+  scheduler.note(`${process.name} begins: ${task.kind}`);
+  void run();
+  return started;
+}

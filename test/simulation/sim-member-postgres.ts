@@ -1,0 +1,157 @@
+import type { LocalFacts } from '../../src/agent/decide-action.ts';
+import { UNREAD } from '../../src/agent/decide-action.ts';
+import type { Session } from '../../src/agent/local-session.ts';
+import type { MemberPostgres, RunningFacts } from '../../src/agent/member-postgres.ts';
+import type { Memory } from '../../src/agent/memory.ts';
+import type { OwnPosition, SourceHistory } from '../../src/agent/timeline-history.ts';
+import { unreachableError } from '../../src/domain/errors.ts';
+import type { SimProcess } from './process.ts';
+import { emptyDisk, type SimPostgres } from './sim-postgres.ts';
+import { SimSession } from './sim-session.ts';
+import { lsnNumber, lsnText } from './wal.ts';
+
+const START_MS = 60_000;
+
+/** What LocalPostgres is to the agent, over a simulated one: files, the process, sessions. */
+export class SimMemberPostgres implements MemberPostgres {
+  readonly admin: Session;
+  readonly #process: SimProcess;
+  readonly #postgres: SimPostgres;
+  readonly #memory: Memory;
+
+  constructor(process: SimProcess, postgres: SimPostgres, memory: Memory) {
+    this.#process = process;
+    this.#postgres = postgres;
+    this.#memory = memory;
+    this.admin = this.session('reconciler', 'superuser');
+  }
+
+  session(
+    _purpose: string,
+    _role: 'superuser' | 'agent',
+    { waits = false, timeoutMs = 5_000 }: { readonly waits?: boolean; readonly timeoutMs?: number } = {},
+  ): Session {
+    return new SimSession({ process: this.#process, postgres: this.#postgres, waits, timeoutMs });
+  }
+
+  data(): Promise<LocalFacts['data']> {
+    const { disk } = this.#postgres;
+    if (this.#memory.value.building !== null) return Promise.resolve('incomplete');
+    if (!disk.exists) return Promise.resolve('absent');
+    return Promise.resolve(disk.standbySignal ? 'standby' : 'primary');
+  }
+
+  pid(): Promise<number | undefined> {
+    return Promise.resolve(this.#postgres.server === undefined ? undefined : 1);
+  }
+
+  running(): Promise<RunningFacts | undefined> {
+    const { server } = this.#postgres;
+    if (server === undefined || server.mode === 'starting') return Promise.resolve(undefined);
+    const facts = { recovering: server.mode !== 'primary', serverRun: server.started };
+    if (server.process.state === 'running') return Promise.resolve(facts);
+    // A server that is stopped answers nobody; the look gives up.
+    return this.#process.clock.sleep(1_000).then(() => undefined);
+  }
+
+  upstream(running: RunningFacts | undefined): Promise<string | null> {
+    const { disk, server } = this.#postgres;
+    if (running?.recovering !== true || server === undefined)
+      return Promise.resolve(disk.upstream?.name ?? null);
+    if (server.settings.shownSource === (disk.upstream?.name ?? ''))
+      return Promise.resolve(disk.upstream?.name ?? null);
+    return this.reload().then(() => UNREAD);
+  }
+
+  async writeUpstream(leader: { readonly member: string; readonly name: string } | null): Promise<void> {
+    await this.#write();
+    const as = `${this.#postgres.member}_${this.#memory.value.incarnation ?? 'unknown'}`;
+    this.#postgres.disk.upstream = leader === null ? null : { ...leader, as };
+  }
+
+  async writeSyncNames(names: string): Promise<void> {
+    await this.#write();
+    this.#postgres.disk.syncNames = names;
+  }
+
+  reload(): Promise<void> {
+    const { server } = this.#postgres;
+    if (server !== undefined) server.process.deliver('reload', () => server.reload());
+    return Promise.resolve();
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#write();
+    this.#postgres.start();
+    const { clock } = this.#process;
+    const deadline = clock.monotonicMs() + START_MS;
+    while ((await this.running()) === undefined) {
+      if (this.#postgres.server === undefined || clock.monotonicMs() > deadline)
+        throw unreachableError('postgres did not come up', { code: 'postgres_start_failed' });
+      if (signal.aborted) return;
+      await clock.sleep(50, signal);
+    }
+  }
+
+  async stop(mode: 'fast' | 'immediate'): Promise<void> {
+    this.admin.drop();
+    await this.#write();
+    if (mode === 'fast') this.#postgres.shutDown();
+    else this.#postgres.crash('an immediate shutdown');
+  }
+
+  async markStandby(): Promise<void> {
+    await this.#write();
+    this.#postgres.disk.standbySignal = true;
+  }
+
+  async discardData(): Promise<void> {
+    await this.#write();
+    this.#postgres.disk = emptyDisk();
+  }
+
+  async hasRecordAfter({ lsn }: Pick<OwnPosition, 'lsn' | 'timeline'>): Promise<boolean> {
+    await this.#write();
+    const { disk } = this.#postgres;
+    return disk.wal.slice(0, disk.flushed).some((record) => record.lsn > lsnNumber(lsn));
+  }
+
+  historyOf(member: string): Promise<SourceHistory> {
+    const { promise, resolve, reject } = Promise.withResolvers<SourceHistory>();
+    const { environment, host } = this.#postgres;
+    const { network } = environment;
+    const source = environment.postgresOf(member);
+    const cancel = this.#process.timer(5_000, () =>
+      reject(unreachableError('no answer', { code: 'source_silent' })),
+    );
+    const answer = (how: () => void) =>
+      network.tell(this.#process, source?.host.name ?? '', `${member} tells its history`, () => {
+        cancel();
+        how();
+      });
+    network.send({ from: host.name, to: source?.host.name ?? '', label: `who was ${member}` }, () => {
+      const server = source?.server;
+      if (source === undefined || server === undefined || server.mode === 'starting') {
+        answer(() => reject(unreachableError('connection refused', { code: 'source_unreachable' })));
+        return;
+      }
+      server.process.deliver('history', () => {
+        const { system, timeline, history } = source.disk;
+        const found = {
+          systemIdentifier: system,
+          timeline,
+          flushedLsn: lsnText(source.endLsn),
+          switches: history.map(({ parent, switchLsn }) => ({ parent, switchLsn: lsnText(switchLsn) })),
+        };
+        answer(() => resolve(found));
+      });
+    });
+    return promise;
+  }
+
+  /** A file's write takes a moment now and then, and a crash can come before it. */
+  #write(): Promise<void> {
+    const { random } = this.#process.scheduler;
+    return random.chance(0.7) ? Promise.resolve() : this.#process.clock.sleep(random.between(0.2, 5));
+  }
+}

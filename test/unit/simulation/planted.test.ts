@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import type { Invariant } from '../../simulation/invariants.ts';
+import { PLANTS, type Planted } from '../../simulation/planted.ts';
+import { runSeed } from '../../simulation/run.ts';
+
+interface Expected {
+  readonly planted: NonNullable<Planted>;
+  readonly breaks: Invariant;
+  /** The faults that bring it out; undefined: any. */
+  readonly only?: readonly string[];
+  /** Where to begin to look, so that few seeds are needed. */
+  readonly from: number;
+}
+
+const SEEDS_MAX = 400;
+const LONG_MS = 180_000;
+
+const EXPECTED: readonly Expected[] = [
+  {
+    planted: 'renews-without-the-authority',
+    breaks: 'right-ends-with-authority',
+    only: ['failover given up behind a sleeping leader', 'failover', 'cut from etcd'],
+    from: 1,
+  },
+  {
+    planted: 'counts-from-the-reply',
+    breaks: 'right-ends-with-authority',
+    only: ['failover behind a sleeping leader'],
+    from: 15,
+  },
+  {
+    planted: 'decides-without-the-term',
+    breaks: 'terms-only-rise',
+    only: ['failover given up'],
+    from: 1,
+  },
+  { planted: 'answers-before-the-follower', breaks: 'confirmed-is-flushed', from: 1 },
+  {
+    // The promotion refuses a prefix that isn't what was reported: nothing is lost, and nothing opens.
+    planted: 'freezes-while-receiving',
+    breaks: 'decides-again',
+    only: ['failover', 'delays'],
+    from: 45,
+  },
+  {
+    planted: 'journals-without-the-revision',
+    breaks: 'superseded-writes-nothing',
+    only: ['failover', 'second coordinator', 'coordinator interrupted', 'coordinator pause'],
+    from: 25,
+  },
+  {
+    planted: 'counts-a-follower-twice',
+    breaks: 'confirmed-is-flushed',
+    only: ['delays', 'postgres crash', 'cut off'],
+    from: 80,
+  },
+  {
+    planted: 'believes-a-late-reply',
+    breaks: 'right-ends-with-authority',
+    only: ['failover', 'slow callers'],
+    from: 78,
+  },
+];
+
+test('every plant is tried', () => {
+  expect(EXPECTED.map(({ planted }) => planted).toSorted()).toEqual([...PLANTS].toSorted());
+});
+
+test.each(EXPECTED)(
+  '$planted breaks $breaks, and the same seed holds without it',
+  async ({ planted, breaks, only, from }) => {
+    for (let seed = from; seed < from + SEEDS_MAX; seed += 1) {
+      const { violation } = await runSeed({ seed, planted, only });
+      if (violation === undefined) continue;
+      expect(violation).toMatchObject({ invariant: breaks });
+      const healthy = await runSeed({ seed, only });
+      expect(healthy.violation).toBeUndefined();
+      return;
+    }
+    throw new Error(`none of ${SEEDS_MAX} seeds caught it`);
+  },
+  LONG_MS,
+);
