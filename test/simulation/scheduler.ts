@@ -36,8 +36,13 @@ export class Scheduler {
 
   /** The answer takes the event back; it may be called at any time. An empty label stays out of the trace. */
   after(ms: number, label: string, run: () => void): () => void {
+    return this.at(this.now + Math.max(0, ms), label, run);
+  }
+
+  /** As `after`, at a moment of true time; events of one moment run in the order in which they were asked for. */
+  at(time: number, label: string, run: () => void): () => void {
     this.#order += 1;
-    const entry: Entry = { at: this.now + Math.max(0, ms), order: this.#order, label, run };
+    const entry: Entry = { at: time, order: this.#order, label, run };
     this.#push(entry);
     return () => {
       entry.run = undefined;

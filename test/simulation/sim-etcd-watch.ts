@@ -105,7 +105,7 @@ export class SimWatch implements Watch {
       told += 1;
       const number = told;
       lastAt = Math.max(lastAt, scheduler.now + network.delayMs('etcd', host.name));
-      scheduler.after(lastAt - scheduler.now, `${name} <- watch @${change.revision}`, () => {
+      scheduler.at(lastAt, `${name} <- watch @${change.revision}`, () => {
         if (network.isCut('etcd', host.name)) broken = true;
         if (broken || !open) return;
         process.deliver('watch', () => {

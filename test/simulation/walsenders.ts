@@ -95,7 +95,7 @@ export class Walsenders {
     const to = row.follower.host.name;
     row.lastAt = Math.max(row.lastAt, scheduler.now + network.delayMs(from, to));
     const label = `wal ${postgres.member} -> ${row.follower.member} x${batch.length}`;
-    scheduler.after(row.lastAt - scheduler.now, label, () => {
+    scheduler.at(row.lastAt, label, () => {
       if (network.isCut(from, to)) this.breaks(row);
       if (row.dead) return;
       const { server } = row.follower;
