@@ -4,15 +4,20 @@ import type { DrillResultData } from '../../src/cli/schemas/drill.ts';
 import { type CaughtByDrill, PLANTED_BUGS } from '../support/planted-bugs.ts';
 import { FULL, report } from '../support/proof.ts';
 import { capstan, startSandbox } from '../support/sandbox.ts';
-import { build, patchedTree } from '../support/scratch-build.ts';
+import { build, patchedTree, simulate } from '../support/scratch-build.ts';
 
 /** A bug may need the right moment: this many seeds are tried. */
 const SEEDS = 5;
 const DURATION_MS = 15_000;
+const SIMULATED_SEEDS = 5_000;
 const TIMEOUT_MS = 600_000;
 
 const byDrill = PLANTED_BUGS.flatMap(({ bug, patch, caughtBy }) =>
   caughtBy.kind === 'drill' ? [[bug, patch, caughtBy] as const] : [],
+);
+
+const bySimulation = PLANTED_BUGS.flatMap(({ bug, patch, caughtBy }) =>
+  caughtBy.kind === 'simulation' ? [[bug, patch, caughtBy] as const] : [],
 );
 
 // Each needs a build and a sandbox of its own: `npm run prove` runs them; `npm test` holds the patches to the code.
@@ -39,6 +44,23 @@ test.runIf(FULL).for(byDrill)(
       } finally {
         await sandbox.down();
       }
+    } finally {
+      tree.remove();
+    }
+  },
+);
+
+test.runIf(FULL).for(bySimulation)(
+  'planted: %s',
+  { timeout: TIMEOUT_MS },
+  async ([, patch, { invariant }], context) => {
+    const tree = await patchedTree(patch);
+    try {
+      const { stdout, status } = await simulate(tree, SIMULATED_SEEDS);
+      expect(status).toBe(1);
+      const [said] = /^seed \d+ breaks .*$/m.exec(stdout) ?? [];
+      expect(said).toContain(`breaks ${invariant}: `);
+      report(context, `simulation: ${said}`);
     } finally {
       tree.remove();
     }

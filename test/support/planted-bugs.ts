@@ -40,4 +40,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       rule: 'authority',
     },
   },
+  {
+    bug: 'a lease is used after it has lapsed',
+    patch: 'lease-used-after-it-lapsed',
+    caughtBy: { kind: 'simulation', invariant: 'right-ends-with-authority' },
+  },
+  {
+    bug: 'a renewal is trusted that is not fenced by the term',
+    patch: 'renewal-without-the-term',
+    caughtBy: { kind: 'simulation', invariant: 'right-ends-with-authority' },
+  },
 ];

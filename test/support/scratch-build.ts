@@ -43,3 +43,22 @@ export async function patchedTree(patch: string): Promise<ScratchTree> {
 /** Compiles it, as `npm run build` does. */
 export const build = ({ folder }: ScratchTree) =>
   run(process.execPath, [join(folder, 'scripts', 'build.mjs')], { cwd: folder });
+
+/** `npm run simulate` there; a seed that breaks an invariant is a result, not a throw. */
+export async function simulate(
+  { folder }: ScratchTree,
+  seeds: number,
+): Promise<{ stdout: string; status: number }> {
+  try {
+    const { stdout } = await run(
+      process.execPath,
+      [join(folder, 'scripts', 'simulate.mjs'), '--seeds', String(seeds)],
+      { cwd: folder, maxBuffer: 64 * 1024 * 1024 },
+    );
+    return { stdout, status: 0 };
+  } catch (error) {
+    const { stdout, code } = error as { readonly stdout?: string; readonly code?: number };
+    if (stdout === undefined || code === undefined) throw error;
+    return { stdout, status: code };
+  }
+}

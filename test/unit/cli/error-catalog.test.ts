@@ -7,7 +7,17 @@ import { EXIT_MEANINGS } from '../../../src/cli/exit-codes.ts';
 
 const root = join(import.meta.dirname, '../../..');
 /** What a command can throw: the gateway's problem codes and the agent's inner ones have catalogues of their own. */
-const FOLDERS = ['config', 'controlplane', 'cli', 'commands', 'checks', 'drills', 'sandbox', 'etcd', 'domain'];
+const FOLDERS = [
+  'config',
+  'controlplane',
+  'cli',
+  'commands',
+  'checks',
+  'drills',
+  'sandbox',
+  'etcd',
+  'domain',
+];
 const INNER = new Set([
   'custom',
   'no_outcome',
