@@ -20,7 +20,7 @@ const bySimulation = PLANTED_BUGS.flatMap(({ bug, patch, caughtBy }) =>
   caughtBy.kind === 'simulation' ? [[bug, patch, caughtBy] as const] : [],
 );
 
-// Each needs a build and a sandbox of its own: `npm run prove` runs them; `npm test` holds the patches to the code.
+// Each of these needs a build and a sandbox of its own: `npm run prove` runs them; `npm test` holds the patches to the code.
 test.runIf(FULL).for(byDrill)(
   'planted: %s',
   { timeout: TIMEOUT_MS },
@@ -50,22 +50,18 @@ test.runIf(FULL).for(byDrill)(
   },
 );
 
-test.runIf(FULL).for(bySimulation)(
-  'planted: %s',
-  { timeout: TIMEOUT_MS },
-  async ([, patch, { invariant }], context) => {
-    const tree = await patchedTree(patch);
-    try {
-      const { stdout, status } = await simulate(tree, SIMULATED_SEEDS);
-      expect(status).toBe(1);
-      const [said] = /^seed \d+ breaks .*$/m.exec(stdout) ?? [];
-      expect(said).toContain(`breaks ${invariant}: `);
-      report(context, `simulation: ${said}`);
-    } finally {
-      tree.remove();
-    }
-  },
-);
+test.for(bySimulation)('planted: %s', { timeout: TIMEOUT_MS }, async ([, patch, { invariant }], context) => {
+  const tree = await patchedTree(patch);
+  try {
+    const { stdout, status } = await simulate(tree, SIMULATED_SEEDS);
+    expect(status).toBe(1);
+    const [said] = /^seed \d+ breaks .*$/m.exec(stdout) ?? [];
+    expect(said).toContain(`breaks ${invariant}: `);
+    report(context, `simulation: ${said}`);
+  } finally {
+    tree.remove();
+  }
+});
 
 function wordsOf({ faults }: Pick<CaughtByDrill, 'faults'>): string[] {
   const words = ['--seed', '1', '--seeds', String(SEEDS), '--duration', `${DURATION_MS}ms`];
