@@ -1,11 +1,13 @@
 // `npm run prove [word …]`: shows each claim of docs/evidence-claims.json at full size (with words, only the claims whose
 // test files contain one), keeps the results in docs/evidence-results.json and writes docs/evidence.md from both. Ends with
-// 1 when a claim that was tried was not shown.
+// 1 when a claim that was tried was not shown. `--report FILE --at COMMIT` takes a vitest JSON report that was made with
+// CAPSTAN_PROVE=1 at that commit in place of running anything: a battery of hours can be run in parts, elsewhere.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, relative } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const claimsFile = join(root, 'docs', 'evidence-claims.json');
@@ -23,19 +25,36 @@ const env = {
 
 /** @type {Claim[]} */
 const claims = JSON.parse(readFileSync(claimsFile, 'utf8'));
-const words = process.argv.slice(2);
-const wanted = claims.filter(
-  ({ tests }) =>
-    tests.length > 0 &&
-    (words.length === 0 || tests.some(([file]) => words.some((word) => file.includes(word)))),
-);
+const { values: given, positionals: words } = parseArgs({
+  options: { report: { type: 'string' }, at: { type: 'string' } },
+  allowPositionals: true,
+});
+if ((given.report === undefined) !== (given.at === undefined)) {
+  process.stderr.write('--report and --at need each other\n');
+  process.exit(2);
+}
 /** @type {Record<string, Result>} By claim; a claim that was reworded or dropped loses its result. */
 const results = Object.fromEntries(
   Object.entries(readOr(resultsFile, {})).filter(([claim]) => claims.some((one) => one.claim === claim)),
 );
 
-const commit = describeCommit();
-const shown = runTests([...new Set(wanted.flatMap(({ tests }) => tests.map(([file]) => file)))]);
+const commit = given.at ?? describeCommit();
+const named = claims.filter(
+  ({ tests }) =>
+    tests.length > 0 &&
+    (words.length === 0 || tests.some(([file]) => words.some((word) => file.includes(word)))),
+);
+const shown =
+  given.report === undefined
+    ? runTests([...new Set(named.flatMap(({ tests }) => tests.map(([file]) => file)))])
+    : readReport(given.report);
+// A report of a part says nothing of what it left out.
+const wanted =
+  given.report === undefined
+    ? named
+    : named.filter(({ tests }) =>
+        tests.every(([file, name]) => (name === '*' ? shown.has(file) : shown.get(file)?.has(name))),
+      );
 for (const claim of wanted) results[claim.claim] = judge(claim);
 writeFileSync(resultsFile, `${JSON.stringify(results, null, 2)}\n`);
 writeFileSync(join(root, 'docs', 'evidence.md'), page());
@@ -79,21 +98,29 @@ function runTests(files) {
     if (built.status !== 0) throw new Error('the build failed: nothing was shown');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
     spawnSync('vitest', ['run', ...reporters, ...files], { cwd: root, env, stdio: 'inherit' });
-    const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
-    return new Map(
-      testResults.map(({ name, assertionResults }) => [
-        relative(root, name),
-        new Map(
-          assertionResults.map(({ title, status, duration, meta }) => [
-            title,
-            { passed: status === 'passed', scale: meta?.scale ?? null, seconds: (duration ?? 0) / 1000 },
-          ]),
-        ),
-      ]),
-    );
+    return readReport(report);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** @returns {Map<string, Map<string, Shown>>} By file, by test name; without what was skipped. */
+function readReport(report) {
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  return new Map(
+    testResults.map(({ name, assertionResults }) => [
+      // Wherever the tree stood that it was made in.
+      name.slice(name.lastIndexOf('/test/') + 1),
+      new Map(
+        assertionResults
+          .filter(({ status }) => status === 'passed' || status === 'failed')
+          .map(({ title, status, duration, meta }) => [
+            title,
+            { passed: status === 'passed', scale: meta?.scale ?? null, seconds: (duration ?? 0) / 1000 },
+          ]),
+      ),
+    ]),
+  );
 }
 
 /** A claim is shown when each of its tests ran and passed; a test that is missing shows nothing. */
