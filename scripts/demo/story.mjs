@@ -28,7 +28,7 @@ export async function tell({ keep }) {
   });
   await ask('sandbox', 'down', '--name', SANDBOX);
   try {
-    for (const scene of [start, race, lostReply, failover, oldLeader, byItself, readiness]) {
+    for (const scene of [start, race, lostReply, drill, failover, oldLeader, byItself, readiness]) {
       if (interrupted) return 130;
       await scene();
     }
@@ -128,6 +128,16 @@ async function lostReply() {
 
 const headroom = async () =>
   (await request({ ...gateway('new-york'), path: `/issuers/${ISSUER}`, quiet: true })).body.remaining;
+
+async function drill() {
+  chapter('Try to break it');
+  say(
+    'A drill: hundreds of requests of both desks, some repeated, some with another body, while answers get lost.',
+  );
+  say('Then everything is read back, and a checker judges what the desks saw, answer by answer:');
+  const held = await run('drill', 'run', 'lost-replies', '--seed', '7', '--duration', '8s');
+  promise('no rule of the history is broken', held.status === 0);
+}
 
 async function failover() {
   chapter('The leader dies');

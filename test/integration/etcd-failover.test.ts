@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Keys } from '../../src/controlplane/keys.ts';
 import { renewLease } from '../../src/controlplane/lease.ts';
 import { Transaction } from '../../src/controlplane/store.ts';
@@ -183,6 +183,11 @@ describe('three members', () => {
     const port = await openEtcdPort(1_000);
     await port.get('/all');
     await Promise.all(etcd.members.map((member) => member.kill()));
+    // Until this process has read that its connections ended, a write may be on its way into one of them.
+    await vi.waitFor(async () => {
+      const statuses = await port.status();
+      expect(statuses.map(({ reachable }) => reachable)).toEqual([false, false, false]);
+    }, 10_000);
     await expect(port.transact([], [{ kind: 'put', key: '/all', value: '1' }])).rejects.toMatchObject({
       code: 'etcd_unreachable',
     });
