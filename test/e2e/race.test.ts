@@ -4,7 +4,7 @@ import { type Desks, openDesks } from '../support/desk-client.ts';
 import { startLoad } from '../support/desk-load.ts';
 import { failOver, must } from '../support/fail-over.ts';
 import { History } from '../support/history.ts';
-import { report, sized } from '../support/proof.ts';
+import { FULL, report, sized } from '../support/proof.ts';
 import { clusterOf, clusterState, freshIssuers, verdict } from '../support/read-back.ts';
 import { startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
@@ -14,6 +14,9 @@ const ROUNDS = sized({ full: 10, quick: 1 });
 const RACE_MS = sized({ full: 8_000, quick: 3_000 });
 const PAUSE_MS = sized({ full: 8_000, quick: 4_000 });
 const TIMEOUT_MS = sized({ full: 1_500_000, quick: 120_000 });
+
+// `npm test` shows the same promises by the drills races, follower-pause and leader-kill (drills.test.ts).
+const shown = test.runIf(FULL);
 
 let sandbox: TestSandbox;
 let desks: Desks;
@@ -34,7 +37,7 @@ const issuersFor = async (prefix: string) => [
 ];
 const of = (cluster: string) => desks.history.attempts.filter(({ issuer }) => clusterOf(issuer) === cluster);
 
-test(
+shown(
   'two gateways with 32 callers each never over-allocate, and all that was confirmed is found',
   { timeout: TIMEOUT_MS },
   async (context) => {
@@ -51,7 +54,7 @@ test(
   },
 );
 
-test(
+shown(
   'while the synchronous follower is paused nothing is reported, and everything resolves when it resumes',
   { timeout: TIMEOUT_MS },
   async (context) => {
@@ -82,7 +85,7 @@ test(
 );
 
 /** A cluster has one follower to fail over to: each sandbox gives two rounds, one for each cluster. */
-test(
+shown(
   'a leader killed in the middle and failed over loses nothing that was confirmed',
   { timeout: TIMEOUT_MS },
   async (context) => {
