@@ -3,8 +3,10 @@ import { inForce } from './means/in-force.ts';
 import { NothingToInjectInto } from './means/nothing.ts';
 import { awaitPostgres, inspectProcess } from './means/processes.ts';
 import { killProcess } from '../../sandbox/control.ts';
-import { isRunning } from '../../sandbox/process-table.ts';
+import { waitForEnd } from '../../sandbox/daemon.ts';
 import type { Fault } from './types.ts';
+
+const ENDS_WITHIN_MS = 5_000;
 
 /** Its agent lives and holds the lease: the next server must not use a right that the last one was given. */
 export const killPostgres: Fault = {
@@ -17,8 +19,9 @@ export const killPostgres: Fault = {
     if (postgres.length === 0) throw new NothingToInjectInto(`the Postgres of ${leader} does not run`);
     const order = { paths: ground.paths, process: leader, only: 'postgres', signal: 'SIGKILL' } as const;
     const { pids } = await killProcess(order);
-    const left = await Promise.all(postgres.map(isRunning));
-    if (left.includes(true)) throw new NothingToInjectInto(`the Postgres of ${leader} still runs`);
+    // A process that is ending has left its folder before it has ended.
+    if ((await waitForEnd(postgres, ENDS_WITHIN_MS)).length > 0)
+      throw new Error(`the Postgres of ${leader} survives SIGKILL`);
     return inForce(leader, { cluster: name, pids }, () => awaitPostgres(ground, leader));
   },
 };
