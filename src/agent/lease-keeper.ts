@@ -170,7 +170,12 @@ export class LeaseKeeper {
       this.#ports.rpoApplied(renewed.times.rpo);
       return;
     }
-    this.#logger.warn({ term: duty.authority.value.term, grantId }, 'the lease row is gone: full grant path');
+    // Nobody but this keeper closes: a closed row was closed by a request of before this grant that arrived after it.
+    const found = extension === 'closed' ? 'was closed by a late request' : 'is gone';
+    this.#logger.warn(
+      { term: duty.authority.value.term, grantId },
+      `the lease row ${found}: full grant path`,
+    );
     this.#grant = undefined;
   }
 

@@ -36,7 +36,7 @@ export interface GrantLease extends LeaseRight {
 
 export interface ExtendLease extends LeaseRight {
   readonly grantId: string;
-  /** Left as it is when not given. */
+  /** When not given, a grant whose admission is closed isn't extended. */
   readonly admission?: Admission;
 }
 
@@ -69,8 +69,11 @@ export async function grantLease(client: SqlClient, grant: GrantLease): Promise<
   );
 }
 
-/** `gone`: no such grant; only the full grant path may follow. `older`: it holds for longer already; nothing was changed. */
-export type Extension = 'extended' | 'older' | 'gone';
+/**
+ * `gone`: no such grant; only the full grant path may follow. `closed`: the same, for its admission was closed.
+ * `older`: it holds for longer already; nothing was changed.
+ */
+export type Extension = 'extended' | 'older' | 'gone' | 'closed';
 
 /** Extends the grant that it names. */
 export async function extendLease(client: SqlClient, extension: ExtendLease): Promise<Extension> {

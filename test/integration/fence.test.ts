@@ -213,10 +213,10 @@ describe('the lease', () => {
     expect(resolved.kind === 'resolved' && resolved.left_ms).toBeGreaterThan(40_000);
   });
 
-  it('stays closed over an extension until that opens it', async () => {
+  it('stays closed until an extension says that it opens it, and isn’t extended by any other', async () => {
     const grantId = await grantTestLease(postgres);
     await closeAdmission(agent, 'rpo');
-    await extendLease(agent, { ...RIGHT, grantId });
+    expect(await extendLease(agent, { ...RIGHT, grantId })).toBe('closed');
     expect(await refusedFor(SCOPE)).toBe('admissionClosed');
     await extendLease(agent, { ...RIGHT, grantId, admission: { state: 'open', reason: null } });
     expect((await decided(gateway, SCOPE, freshReserve())).outcomes).toHaveLength(1);

@@ -109,8 +109,9 @@ export type Extend = Pick<Lease, 'grantId' | 'expiresAt' | 'expiresUptimeMs' | '
 export function extend(
   { lease, serverStarted, wallMs, bootMs }: FenceInputs,
   wanted: Extend,
-): Lease | 'older' | 'gone' {
+): Lease | 'older' | 'closed' | 'gone' {
   if (lease?.grantId !== wanted.grantId || lease.serverStarted !== serverStarted) return 'gone';
+  if (lease.admission !== 'open') return 'closed';
   if (lease.expiresUptimeMs > wanted.expiresUptimeMs) return 'older';
   return { ...lease, ...wanted, grantedAt: wallMs, grantedUptimeMs: bootMs };
 }

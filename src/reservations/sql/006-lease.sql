@@ -50,8 +50,10 @@ begin
 end $$;
 
 -- Extends the grant that it names. 'gone': there is no such grant (a crash emptied the table, Postgres was restarted, another
--- grant was made): only the full grant path may follow. 'older': it holds for longer already; an extension that was given up on
--- and still arrives takes nothing back, by the clock that is never set where there is one. Admission stays when not given.
+-- grant was made): only the full grant path may follow. 'closed': its admission was closed, maybe by a request that was given up
+-- on and arrived after the grant; an extension that doesn't open it leaves it to lapse, and only a new grant opens. 'older': it
+-- holds for longer already; an extension that was given up on and still arrives takes nothing back, by the clock that is never
+-- set where there is one.
 create function capstan.extend_lease(
   p_grant_id uuid, p_expires_at timestamptz, p_expires_uptime_ms bigint, p_rpo_until timestamptz,
   p_rpo_lag_ms bigint, p_rpo_claim text, p_admission text, p_admission_reason text
@@ -66,12 +68,13 @@ begin
       admission = coalesce(p_admission, admission),
       admission_reason = case when p_admission is null then admission_reason else p_admission_reason end
     where grant_id = p_grant_id and postmaster_started_at = pg_catalog.pg_postmaster_start_time()
+      and (admission = 'open' or p_admission is not null)
       and coalesce(expires_uptime_ms <= p_expires_uptime_ms, expires_at <= p_expires_at);
   return case
     when found then 'extended'
-    when exists (select 1 from capstan.lease
-      where grant_id = p_grant_id and postmaster_started_at = pg_catalog.pg_postmaster_start_time()) then 'older'
-    else 'gone'
+    else coalesce((select case when admission = 'open' or p_admission is not null then 'older' else 'closed' end
+      from capstan.lease
+      where grant_id = p_grant_id and postmaster_started_at = pg_catalog.pg_postmaster_start_time()), 'gone')
   end;
 end $$;
 

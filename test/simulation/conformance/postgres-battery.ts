@@ -134,10 +134,16 @@ export const POSTGRES_CASES: Readonly<Record<string, Case>> = {
     ];
   },
 
-  'closed admission stops decisions, after what is checked before it': async (subject) => {
-    const closed = await closeAdmission(await subject.agent(), 'a test');
+  'closed admission stops decisions, after what is checked before it, and is not extended': async (
+    subject,
+  ) => {
+    const grantId = await grant(subject);
+    const agent = await subject.agent();
+    const closed = await closeAdmission(agent, 'a test');
+    const countedFrom = readClocks(subject.clock);
     return [
       closed,
+      await extendLease(agent, { ...RIGHT, grantId, countedFrom, validForMs: 70_000 }),
       await ask(subject),
       await ask(subject, { term: 2 }),
       await ask(subject, { generation: 2 }),
