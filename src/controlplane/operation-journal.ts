@@ -30,7 +30,12 @@ export interface JournalWrite {
  */
 export type JournalResult =
   | { readonly kind: 'written'; readonly held: HeldOperation }
-  | { readonly kind: 'superseded'; readonly by: OperationRecord | undefined }
+  | {
+      readonly kind: 'superseded';
+      readonly by: OperationRecord | undefined;
+      /** A try's reply was lost: this write may have stood for a while before. */
+      readonly inDoubt: boolean;
+    }
   | { readonly kind: 'conflict' };
 
 /**
@@ -70,7 +75,7 @@ export class OperationJournal {
       try {
         const revision = await transaction.commitAt();
         if (revision !== undefined) return { kind: 'written', held: { value: next, revision } };
-        return await this.#afterFailedCompare(change);
+        return await this.#afterFailedCompare(change, lost !== undefined);
       } catch (error) {
         if (!isCode(error, 'etcd_outcome_unknown') && !isCode(error, 'etcd_unreachable')) throw error;
         // Unreachable proves that this try had no effect, which says nothing about a lost one before it.
@@ -126,6 +131,8 @@ export class OperationJournal {
       });
       if (result.kind === 'written') return result.held;
       by = result.kind === 'superseded' ? result.by : undefined;
+      // It may have been taken over from us already: whoever did so later keeps it.
+      if (result.kind === 'superseded' && result.inDoubt) break;
     }
     throw superseded(id, by);
   }
@@ -136,14 +143,14 @@ export class OperationJournal {
     if (current?.revision !== held.revision) throw superseded(held.value.id, current?.value);
   }
 
-  async #afterFailedCompare({ held, next }: JournalWrite): Promise<JournalResult> {
+  async #afterFailedCompare({ held, next }: JournalWrite, inDoubt: boolean): Promise<JournalResult> {
     const kv = await this.#etcd.get(this.#keys.operation(next.id));
     const current = kv === undefined ? undefined : recordOf<OperationRecord>(kv);
     if (revisionOf(current) === revisionOf(held)) return { kind: 'conflict' };
     // An earlier try, whose reply was lost, has made the compare false by its own success.
     if (kv !== undefined && kv.value === JSON.stringify(next))
       return { kind: 'written', held: { value: next, revision: kv.modRevision } };
-    return { kind: 'superseded', by: current?.value };
+    return { kind: 'superseded', by: current?.value, inDoubt };
   }
 }
 

@@ -48,7 +48,7 @@ export function simulatedEtcd(seed: number) {
     },
     until: (what, holds) => until(process, what, holds),
   };
-  return { subject, drive: <T>(work: Promise<T>) => drive(scheduler, work) };
+  return { subject, clock: process.clock, drive: <T>(work: Promise<T>) => drive(scheduler, work) };
 }
 
 const NAMES = 'ANY 1 ("c1-follower")';
