@@ -47,6 +47,8 @@ export class SimProcess {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   state: 'running' | 'paused' | 'dead' = 'running';
+  /** Takes back what sleeps have asked of their signals. */
+  readonly listening = new Set<() => void>();
   /** How long it was paused so far, by its host's clock. */
   pausedMs = 0;
   #pausedAt = 0;
@@ -58,6 +60,7 @@ export class SimProcess {
     this.scheduler = scheduler;
     this.host = host;
     this.name = name;
+    scheduler.onEnd.push(() => this.kill());
     this.clock = clockOf(this);
   }
 
@@ -108,6 +111,9 @@ export class SimProcess {
   kill(): void {
     this.state = 'dead';
     this.#held = [];
+    // Node keeps a combined signal for as long as somebody listens to it.
+    for (const unlisten of this.listening) unlisten();
+    this.listening.clear();
   }
 }
 
@@ -121,15 +127,23 @@ function clockOf(process: SimProcess): Clock {
     sleep(ms, signal) {
       if (signal?.aborted === true || ms <= 0) return Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();
-      const onAbort = () => {
-        cancel();
+      if (signal === undefined) {
+        process.timer(ms, resolve);
+        return promise;
+      }
+      const unlisten = () => signal.removeEventListener('abort', onAbort);
+      const wake = () => {
+        unlisten();
+        process.listening.delete(unlisten);
         resolve();
       };
-      const cancel = process.timer(ms, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const cancel = process.timer(ms, wake);
+      const onAbort = () => {
+        cancel();
+        wake();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      process.listening.add(unlisten);
       return promise;
     },
     after: (ms, call) => process.timer(ms, call),

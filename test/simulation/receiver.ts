@@ -3,6 +3,8 @@ import type { Walsender } from './walsenders.ts';
 import type { LogRecord } from './wal.ts';
 
 const RETRY_MS = { least: 50, most: 250 };
+/** wal_receiver_status_interval, as the agents set it. */
+const STATUS_EVERY_MS = 1_000;
 const SILENT_MS = 3_000;
 
 /** The walreceiver of a standby: at most one, begun by the startup process while there is a source. */
@@ -116,12 +118,16 @@ export class Receiver {
     );
   }
 
-  /** Silence on a broken connection ends it. */
-  #watch(id: number): void {
-    this.#server.process.timer(SILENT_MS, () => {
+  /** Tells how far it is, also when nothing came; silence on a broken connection ends it. */
+  #watch(id: number, silentForMs = 0): void {
+    this.#server.process.timer(STATUS_EVERY_MS, () => {
       if (id !== this.#id || this.#state !== 'streaming') return;
-      if (this.#row?.dead === true) this.stop();
-      else this.#watch(id);
+      const silentMs = this.#row?.dead === true ? silentForMs + STATUS_EVERY_MS : 0;
+      if (silentMs >= SILENT_MS) this.stop();
+      else {
+        this.#reply();
+        this.#watch(id, silentMs);
+      }
       this.look();
     });
   }

@@ -63,10 +63,12 @@ async function runWorld(options: WorldOptions): Promise<SeedResult> {
   }
   if (invariants.violation !== undefined)
     scheduler.note(`VIOLATION ${invariants.violation.invariant}: ${invariants.violation.message}`);
+  const { trace } = scheduler;
+  scheduler.end();
   return {
     seed: options.seed,
     violation: invariants.violation,
-    trace: scheduler.trace,
+    trace,
     digest: scheduler.digest,
     events: scheduler.events,
     simulatedMs: scheduler.now,

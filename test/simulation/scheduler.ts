@@ -23,6 +23,8 @@ export class Scheduler {
   events = 0;
   /** Called after each event that did something. */
   afterEvent: () => void = () => undefined;
+  /** What to let go of when the world is over. */
+  readonly onEnd: (() => void)[] = [];
   readonly #heap: Entry[] = [];
   readonly #keepAll: boolean;
   #trace: string[] = [];
@@ -86,6 +88,12 @@ export class Scheduler {
       this.afterEvent();
       if (over()) return;
     }
+  }
+
+  /** Nothing will happen any more. */
+  end(): void {
+    for (const end of this.onEnd) end();
+    this.#heap.length = 0;
   }
 
   #push(entry: Entry): void {
