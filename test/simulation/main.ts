@@ -29,7 +29,9 @@ const began = performance.now();
 let events = 0;
 let broken: SeedResult | undefined;
 let ran = 0;
-for (let seed = first; seed < first + count && broken === undefined; seed += 1) {
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+for (let seed = first; seed < first + count && broken === undefined && !stop.signal.aborted; seed += 1) {
   const result = await runSeed({ seed, planted, keepTrace: values.trace, only: values.only });
   ran += 1;
   events += result.events;

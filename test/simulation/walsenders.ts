@@ -67,10 +67,15 @@ export class Walsenders {
       started: false,
       dead: false,
     };
-    if (postgres.environment.planted !== 'counts-a-follower-twice')
-      this.#rows = this.#rows.filter((other) => other.name !== name);
+    if (postgres.environment.planted !== 'counts-a-follower-twice') this.#replace(name);
     this.#rows.push(row);
     return row;
+  }
+
+  /** Kinder than Postgres (SPEC.md): the old connection of that name is gone, which its follower notices by the silence. */
+  #replace(name: string): void {
+    for (const row of this.#rows) if (row.name === name) row.dead = true;
+    this.#rows = this.#rows.filter((row) => row.name !== name);
   }
 
   drop(row: Walsender): void {
