@@ -16,7 +16,6 @@ const PAUSE_MS = sized({ full: 8_000, quick: 4_000 });
 const TIMEOUT_MS = sized({ full: 1_500_000, quick: 120_000 });
 
 // `npm test` shows the same promises by the drills races, follower-pause and leader-kill (drills.test.ts).
-const shown = test.runIf(FULL);
 
 let sandbox: TestSandbox;
 let desks: Desks;
@@ -37,7 +36,7 @@ const issuersFor = async (prefix: string) => [
 ];
 const of = (cluster: string) => desks.history.attempts.filter(({ issuer }) => clusterOf(issuer) === cluster);
 
-shown(
+test.runIf(FULL)(
   'two gateways with 32 callers each never over-allocate, and all that was confirmed is found',
   { timeout: TIMEOUT_MS },
   async (context) => {
@@ -54,7 +53,7 @@ shown(
   },
 );
 
-shown(
+test.runIf(FULL)(
   'while the synchronous follower is paused nothing is reported, and everything resolves when it resumes',
   { timeout: TIMEOUT_MS },
   async (context) => {
@@ -85,7 +84,7 @@ shown(
 );
 
 /** A cluster has one follower to fail over to: each sandbox gives two rounds, one for each cluster. */
-shown(
+test.runIf(FULL)(
   'a leader killed in the middle and failed over loses nothing that was confirmed',
   { timeout: TIMEOUT_MS },
   async (context) => {
