@@ -145,6 +145,13 @@ export const does = (by: string, call: Call, completion: Completion): readonly [
 
 type Step = HistoryEntry | Asking | Answering | { readonly at: number } | readonly [Asking, Answering];
 
+/** What most histories begin with: a limit of 100.00 at position 1. */
+export const LIMIT_100 = does(
+  'op',
+  setLimit('lim', '100.00'),
+  at(1, { reserved_after: '0.00', limit_after: '100.00' }),
+);
+
 /** Numbers and times the steps, 10 ms apart; `{at}` sets the clock on. */
 export function history(...steps: readonly Step[]): HistoryLine[] {
   const lines: HistoryLine[] = [];

@@ -27,8 +27,8 @@ export default class DrillList extends CapstanCommand<typeof DrillList> {
           columns: [
             { header: 'DRILL', value: ({ name }) => name },
             { header: 'PROMISE', value: ({ promise }) => promise, shrink: true },
-            { header: 'FALSIFIES', value: ({ invariants }) => invariants.join(' ') },
-            { header: 'FAULTS', value: (row) => row.faults.join(', '), shrink: true },
+            { header: 'FALSIFIES', value: ({ invariants }) => invariants.join(' '), wide: true },
+            { header: 'FAULTS', value: (row) => row.faults.join(', '), wide: true, shrink: true },
             { header: 'LAST', value: ({ last }) => last?.verdict },
             { header: 'RUN', value: ({ last }) => last?.id, wide: true },
           ],

@@ -12,6 +12,7 @@ import {
   head,
   history,
   info,
+  LIMIT_100,
   lineage,
   log,
   notFound,
@@ -24,11 +25,6 @@ import {
 } from '../../support/history-lines.ts';
 
 /** A checker that cries wolf is switched off: nasty, and correct. */
-const LIMIT_100 = does(
-  'op',
-  setLimit('lim', '100.00'),
-  at(1, { reserved_after: '0.00', limit_after: '100.00' }),
-);
 const LIMIT_LOGGED = log(1, {
   event: 'limit_set',
   token: 'lim',

@@ -13,6 +13,7 @@ import {
   head,
   history,
   info,
+  LIMIT_100,
   lineage,
   log,
   notFound,
@@ -25,11 +26,6 @@ import {
 } from '../../support/history-lines.ts';
 
 /** A checker that finds nothing proves nothing: each kind of broken promise is planted, alone, and small. */
-const LIMIT_100 = does(
-  'op',
-  setLimit('lim', '100.00'),
-  at(1, { reserved_after: '0.00', limit_after: '100.00' }),
-);
 const HEADER: HistoryEntry = {
   kind: 'header',
   format: 'capstan-history/1',
