@@ -17,6 +17,8 @@ export function parserFailure(error: unknown, commandId: string): CapstanError {
     .replace(/\s*See more help with --help\s*$/, '')
     .replace(/^Parsing (--\S+)\s+/, '$1: ')
     .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/^The following errors? occurred:\s*/, '')
+    .replace(/^Missing required flag (\w)/, 'Missing required flag --$1')
     .trim();
   const next = `capstan ${commandId.replaceAll(':', ' ')} --help`.replaceAll('  ', ' ');
   if (error instanceof CapstanError) {

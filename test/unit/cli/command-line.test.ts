@@ -71,3 +71,14 @@ test('what a flag’s own parser threw keeps its code and loses the framework’
     next: 'capstan failover run --help',
   });
 });
+
+test('a required flag that is missing is named as it is typed', () => {
+  const thrown = new Error(
+    'The following error occurred:\n  Missing required flag reason\nSee more help with --help',
+  );
+  expect(parserFailure(thrown, 'cluster:pause')).toMatchObject({
+    code: 'flag_missing',
+    message: 'Missing required flag --reason',
+    next: 'capstan cluster pause --help',
+  });
+});
