@@ -1,4 +1,4 @@
-import { listOperations } from '../controlplane/operation-journal.ts';
+import { listOperations } from '../controlplane/operation/journal.ts';
 import { formatDurationMs } from '../domain/duration.ts';
 import type { OperationRecord } from '../domain/records.ts';
 import type { Check, Finding } from './types.ts';

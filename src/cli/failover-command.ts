@@ -120,7 +120,7 @@ async function leftRunning(
   operation: string,
 ): Promise<CommandResult> {
   resumeInBackground(operation, estate.location.path);
-  const { readOperation } = await import('../controlplane/operation-journal.ts');
+  const { readOperation } = await import('../controlplane/operation/journal.ts');
   const record = await readOperation({ etcd, keys: estate.keys, id: operation }).catch(() => undefined);
   const shown = record === undefined ? null : detailOperation(record.value);
   return {

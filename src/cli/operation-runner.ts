@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
-import type { FailoverProgress } from '../controlplane/failover/context.ts';
-import { stepsLeft } from '../controlplane/failover/phases.ts';
+import type { OperationProgress } from '../controlplane/operation/run.ts';
 import { formatDurationMs } from '../domain/duration.ts';
 import { CapstanError, messageOf, unknownError } from '../domain/errors.ts';
 import { Progress } from './progress.ts';
 
 export interface Watching {
-  readonly onProgress: (progress: FailoverProgress) => void;
+  readonly onProgress: (progress: OperationProgress) => void;
   /** Aborted by Ctrl-C, at the time-out, and once the fence stands when nobody waits for more. */
   readonly signal: AbortSignal;
 }
@@ -35,15 +34,16 @@ export async function watchOperation<T>(
   run: (watching: Watching) => Promise<T>,
 ): Promise<Watched<T>> {
   const { subject, timeoutMs, wait, noColor, interrupted } = options;
-  const progress = new Progress({ subject, steps: stepsLeft('fence'), noColor });
+  const progress = new Progress({ subject, noColor });
   const letGo = new AbortController();
   const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-  let last: FailoverProgress | undefined;
+  let last: OperationProgress | undefined;
   try {
     const result = await run({
       signal: AbortSignal.any([interrupted, letGo.signal, ...(timeout === undefined ? [] : [timeout])]),
       onProgress: (event) => {
         last = event;
+        progress.expect(event.left);
         progress.step(event.step, event.state === 'finished' ? 'done' : 'running', event.detail ?? undefined);
         if (!wait) letGo.abort();
       },
@@ -65,7 +65,7 @@ export async function watchOperation<T>(
 const namesOperation = (error: unknown): boolean =>
   error instanceof CapstanError && typeof error.data['operation'] === 'string';
 
-function stoppedBy(error: unknown, last: FailoverProgress): CapstanError {
+function stoppedBy(error: unknown, last: OperationProgress): CapstanError {
   return unknownError(`operation ${last.operation} stopped in step ${last.step}: ${messageOf(error)}`, {
     code: 'operation_stopped',
     next: `capstan operation resume ${last.operation}`,
@@ -78,7 +78,7 @@ function stoppedBy(error: unknown, last: FailoverProgress): CapstanError {
   });
 }
 
-function timedOut(error: CapstanError, last: FailoverProgress, timeoutMs: number): CapstanError {
+function timedOut(error: CapstanError, last: OperationProgress, timeoutMs: number): CapstanError {
   return unknownError(
     `operation ${last.operation} is not finished after ${formatDurationMs(timeoutMs)}; its last step is ${last.step}`,
     {

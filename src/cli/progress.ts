@@ -43,8 +43,13 @@ export class Progress {
         env: process.env,
       }),
     );
-    for (const name of options.steps ?? []) this.#line(name);
+    this.expect(options.steps ?? []);
     if (this.#stream.isTTY) this.#timer = setInterval(() => this.#draw(), 250).unref();
+  }
+
+  /** Steps that are to come, in their order; those that are known already stay where they are. */
+  expect(steps: readonly string[]): void {
+    for (const name of steps) this.#line(name);
   }
 
   /** A step starts, ends, or says more about itself. Repeating a state with the same detail prints nothing. */

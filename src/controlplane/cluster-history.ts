@@ -5,8 +5,8 @@ import { listAudit } from './audit.ts';
 import { readClusterView } from './cluster-view.ts';
 import { planOf } from './failover/context.ts';
 import type { Keys } from './keys.ts';
-import { listOperations } from './operation-journal.ts';
-import { stepResult } from './operation-record.ts';
+import { listOperations } from './operation/journal.ts';
+import { stepResult } from './operation/record.ts';
 
 /** What one term of a cluster was. What nobody recorded is null. */
 export interface ClusterTerm {

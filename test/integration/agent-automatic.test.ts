@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { listAudit } from '../../src/controlplane/audit.ts';
 import { clusterHistory } from '../../src/controlplane/cluster-history.ts';
-import { listOperations } from '../../src/controlplane/operation-journal.ts';
+import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { decideOnce, headPosition } from '../support/agent-claims.ts';
 import { CLUSTER, createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
 

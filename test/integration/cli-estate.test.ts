@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Keys } from '../../src/controlplane/keys.ts';
-import { newOperation } from '../../src/controlplane/operation-record.ts';
+import { newOperation } from '../../src/controlplane/operation/record.ts';
 import { buildCli, documentOf, root, runCli, type CliDocument } from '../support/cli.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 

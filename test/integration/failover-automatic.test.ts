@@ -6,7 +6,7 @@ import { clusterHistory } from '../../src/controlplane/cluster-history.ts';
 import type { ClusterView } from '../../src/controlplane/cluster-view.ts';
 import { readFailoverPlan } from '../../src/controlplane/failover/read-plan.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
-import { listOperations } from '../../src/controlplane/operation-journal.ts';
+import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { type AutomaticAgent, QUICK, startAutomaticAgent } from '../support/automatic-agents.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listAudit } from '../../src/controlplane/audit.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
-import { abortOperation, resumeOperation } from '../../src/controlplane/operation-control.ts';
-import { listOperations } from '../../src/controlplane/operation-journal.ts';
+import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
+import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { CapstanError } from '../../src/domain/errors.ts';
 import type { OperationRecord } from '../../src/domain/records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';

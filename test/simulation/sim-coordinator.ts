@@ -1,6 +1,7 @@
 import type { Keys } from '../../src/controlplane/keys.ts';
 import { abortFailover, resumeFailover } from '../../src/controlplane/failover/resume.ts';
-import { type FailoverResult, runFailover } from '../../src/controlplane/failover/run.ts';
+import { runFailover } from '../../src/controlplane/failover/run.ts';
+import type { OperationResult } from '../../src/controlplane/operation/run.ts';
 import { assertNever, CapstanError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import type { SimProcess } from './process.ts';
@@ -31,7 +32,7 @@ export function startCoordinator(options: {
   const { clock, scheduler } = process;
   const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
   const common = { etcd, keys, actor: process.name, clock };
-  const work = (): Promise<FailoverResult> => {
+  const work = (): Promise<OperationResult> => {
     switch (task.kind) {
       case 'run':
         return runFailover({ ...common, cluster, force: task.force, target: task.target });

@@ -1,7 +1,7 @@
 import { judgeAdoption } from '../../controlplane/automatic/adoption.ts';
 import type { EstateWatch } from '../../controlplane/estate-watch.ts';
-import { resumeOperation } from '../../controlplane/operation-control.ts';
-import { readOperation } from '../../controlplane/operation-journal.ts';
+import { resumeOperation } from '../../controlplane/operation/control.ts';
+import { readOperation } from '../../controlplane/operation/journal.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
 import type { MemberContext } from '../context.ts';
 

@@ -2,7 +2,7 @@ import { judgeAdoption } from '../../controlplane/automatic/adoption.ts';
 import { standingOf } from '../../controlplane/automatic/standing.ts';
 import { readClusterView } from '../../controlplane/cluster-view.ts';
 import type { Keys } from '../../controlplane/keys.ts';
-import type { HeldOperation } from '../../controlplane/operation-journal.ts';
+import type { HeldOperation } from '../../controlplane/operation/journal.ts';
 import { readContract } from '../../controlplane/store.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';

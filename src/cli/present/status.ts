@@ -1,6 +1,6 @@
 import { readEstateSnapshot } from '../../controlplane/estate-snapshot.ts';
 import type { Keys } from '../../controlplane/keys.ts';
-import { listOperations } from '../../controlplane/operation-journal.ts';
+import { listOperations } from '../../controlplane/operation/journal.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import { facts, table, text, type Section } from '../render/section.ts';
 import type { StatusData } from '../schemas/status.ts';

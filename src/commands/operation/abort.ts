@@ -33,8 +33,8 @@ export default class OperationAbort extends CapstanCommand<typeof OperationAbort
     const { interactive, signal } = this;
     const estate = await openEstate(this.flags.config);
     const [{ abortOperation }, { readOperation }, { currentActor }] = await Promise.all([
-      import('../../controlplane/operation-control.ts'),
-      import('../../controlplane/operation-journal.ts'),
+      import('../../controlplane/operation/control.ts'),
+      import('../../controlplane/operation/journal.ts'),
       import('../../controlplane/actor.ts'),
     ]);
     const { changed, operation: record } = await withEtcd(estate, async (etcd) => {

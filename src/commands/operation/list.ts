@@ -6,7 +6,7 @@ import { countFlag, nameFlag, watchFlags } from '../../cli/flags.ts';
 import { OPERATION_COLUMNS, summarizeOperation } from '../../cli/present/operation.ts';
 import { table } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';
-import { listOperations } from '../../controlplane/operation-journal.ts';
+import { listOperations } from '../../controlplane/operation/journal.ts';
 
 export default class OperationList extends CapstanCommand<typeof OperationList> {
   static override summary = 'Journaled operations, the newest first.';

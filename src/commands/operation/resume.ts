@@ -29,7 +29,7 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
     const id = this.args.operation;
     const estate = await openEstate(this.flags.config);
     const [{ resumeOperation }, { currentActor }] = await Promise.all([
-      import('../../controlplane/operation-control.ts'),
+      import('../../controlplane/operation/control.ts'),
       import('../../controlplane/actor.ts'),
     ]);
     const watched = await withEtcd(estate, (etcd) =>

@@ -7,7 +7,7 @@ import { detailOperation, operationSections } from '../../cli/present/operation.
 import { readGoesOn } from '../../cli/present/goes-on.ts';
 import { text } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';
-import { readOperation } from '../../controlplane/operation-journal.ts';
+import { readOperation } from '../../controlplane/operation/journal.ts';
 
 export default class OperationShow extends CapstanCommand<typeof OperationShow> {
   static override summary = 'One operation: its plan, each step with its result, and who drives it.';

@@ -1,6 +1,6 @@
 import { assertNever } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/records.ts';
-import type { HeldOperation } from '../operation-journal.ts';
+import type { HeldOperation } from '../operation/journal.ts';
 
 /** These stop an operation until a person says how else to go on: the recorded plan can't be carried out. */
 const ASKS_FOR_ANOTHER_PLAN: ReadonlySet<string> = new Set([

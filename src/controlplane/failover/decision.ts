@@ -4,9 +4,10 @@ import type { InSyncRecord } from '../../domain/records.ts';
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import { nextAuthority } from '../authority.ts';
 import type { ClusterView } from '../cluster-view.ts';
-import type { HeldOperation } from '../operation-journal.ts';
+import type { HeldOperation } from '../operation/journal.ts';
 import { revisionOf, type Transaction } from '../store.ts';
-import { type FailoverRun, planOf, readOwnCluster, transition } from './context.ts';
+import { transition } from '../operation/run.ts';
+import { type FailoverRun, planOf, readOwnCluster } from './context.ts';
 import { proofOf } from './freeze.ts';
 import { decideLeader, type FrozenVoters } from './proof.ts';
 

@@ -1,21 +1,12 @@
 import type { Contract } from '../../domain/contract.ts';
 import type { MemberState } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
-import type { HeldOperation } from '../operation-journal.ts';
+import type { HeldOperation } from '../operation/journal.ts';
+import { interrupted, report, stalled, transition } from '../operation/run.ts';
+import { waitFor } from '../operation/wait.ts';
 import { isFresh } from './candidates.ts';
-import {
-  type FailoverRun,
-  interrupted,
-  planOf,
-  readOwnCluster,
-  report,
-  stalled,
-  termOf,
-  transition,
-} from './context.ts';
-import { stepsLeft } from './phases.ts';
+import { type FailoverRun, planOf, readOwnCluster, termOf } from './context.ts';
 import { type FrozenVoters, frozenVoters } from './proof.ts';
-import { waitFor } from './wait.ts';
 
 /** What a follower's agent is doing when a freeze report can still come from it. */
 const FREEZABLE: ReadonlySet<MemberState> = new Set(['starting', 'following', 'frozen']);
@@ -61,7 +52,7 @@ export function pendingFollowers(about: {
  */
 export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
   const { contract } = run;
-  const { id, cluster } = held.value;
+  const { cluster } = held.value;
   const othersMs = Math.min(contract.deadlines.freezeMs, 2 * contract.liveness.heartbeatEveryMs);
   let latest: FrozenVoters | undefined;
   const look = async (elapsedMs: number): Promise<FrozenVoters | undefined> => {
@@ -72,7 +63,7 @@ export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise
     if (latest?.holds === true && waitingFor.length === 0) return latest;
     const missing = latest?.missing.map(({ member, why }) => `${member} ${why}`) ?? [];
     const detail = waitingFor.length > 0 ? `waiting for ${waitingFor.join(', ')}` : missing.join('; ');
-    report(run, { operation: id, step: 'freeze', state: 'waiting', detail });
+    report(run, held.value, { state: 'waiting', detail });
     return undefined;
   };
   const waited = await waitFor({
@@ -81,7 +72,7 @@ export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise
     signal: run.signal,
     clock: run.clock,
   });
-  if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft('freeze'));
+  if (waited.kind === 'interrupted') throw interrupted(run, held.value);
   const proof = waited.kind === 'found' ? waited.value : latest;
   if (proof?.holds !== true) {
     const missing = proof?.missing.map(({ member, why }) => `${member} ${why}`) ?? [

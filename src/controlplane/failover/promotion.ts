@@ -3,21 +3,13 @@ import { CapstanError, ExitCode } from '../../domain/errors.ts';
 import type { DecidedPrefix, OperationRecord, PromotionReport } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
-import type { HeldOperation } from '../operation-journal.ts';
-import { stepResult } from '../operation-record.ts';
+import type { HeldOperation } from '../operation/journal.ts';
+import { stepResult } from '../operation/record.ts';
 import { revisionOf, type Versioned } from '../store.ts';
-import {
-  type FailoverRun,
-  interrupted,
-  readOwnCluster,
-  report,
-  stalled,
-  termOf,
-  transition,
-} from './context.ts';
-import { type FailoverPhase, stepsLeft } from './phases.ts';
+import { interrupted, report, stalled, transition } from '../operation/run.ts';
+import { waitFor } from '../operation/wait.ts';
+import { type FailoverRun, readOwnCluster, termOf } from './context.ts';
 import { isReportOf, promotionDifferences } from './verification.ts';
-import { waitFor } from './wait.ts';
 
 /** The prefix that `decide` recorded; it is in the journal and in authority alike. */
 export function prefixOf(record: OperationRecord): DecidedPrefix {
@@ -28,7 +20,7 @@ export function prefixOf(record: OperationRecord): DecidedPrefix {
 
 /** Waits for the decided member's own report of its promotion. */
 export async function promoteStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
-  const promotion = await waitForReport(run, held, 'promote');
+  const promotion = await waitForReport(run, held);
   const moved = await transition(run, {
     held,
     event: 'completed',
@@ -39,7 +31,7 @@ export async function promoteStep(run: FailoverRun, held: HeldOperation): Promis
 
 /** Compares what was promoted with what was decided. A difference stops the operation: nothing opens. */
 export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
-  const promotion = await waitForReport(run, held, 'verify');
+  const promotion = await waitForReport(run, held);
   const { id, cluster, actor, planHash } = held.value;
   const prefix = prefixOf(held.value);
   const differences = promotionDifferences(promotion.value, {
@@ -75,16 +67,6 @@ export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise
     },
   });
   return moved ?? held;
-}
-
-/** What a run answers once its operation has failed: the new leader stays closed. */
-export function failedError({ id, error }: OperationRecord): CapstanError {
-  return new CapstanError(error?.message ?? `operation ${id} failed`, {
-    code: error?.code ?? 'operation_failed',
-    exit: ExitCode.partial,
-    next: `capstan operation show ${id}; once the member's promotion report is mended: capstan operation resume ${id}`,
-    data: { operation: id },
-  });
 }
 
 /**
@@ -127,11 +109,7 @@ export async function openStep(run: FailoverRun, held: HeldOperation): Promise<H
   return moved ?? held;
 }
 
-async function waitForReport(
-  run: FailoverRun,
-  held: HeldOperation,
-  step: FailoverPhase,
-): Promise<Versioned<PromotionReport>> {
+async function waitForReport(run: FailoverRun, held: HeldOperation): Promise<Versioned<PromotionReport>> {
   const { id } = held.value;
   const timeoutMs = run.contract.deadlines.promoteMs;
   const claim = { operation: id, term: termOf(held.value), prefix: prefixOf(held.value) };
@@ -140,7 +118,7 @@ async function waitForReport(
       const { view } = await readOwnCluster(run, held, 'promoting');
       if (isReportOf(view.promotion?.value, claim)) return view.promotion;
       const detail = `waiting for ${claim.prefix.member} to promote`;
-      report(run, { operation: id, step, state: 'waiting', detail });
+      report(run, held.value, { state: 'waiting', detail });
       return undefined;
     },
     timeoutMs,
@@ -148,7 +126,7 @@ async function waitForReport(
     clock: run.clock,
   });
   if (waited.kind === 'found') return waited.value;
-  if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft(step));
+  if (waited.kind === 'interrupted') throw interrupted(run, held.value);
   throw stalled({
     record: held.value,
     code: 'promotion_overdue',

@@ -1,20 +1,21 @@
 import { nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { type CapstanError, messageOf, refusedError } from '../../domain/errors.ts';
-import type { AuthorityRecord, OperationRecord } from '../../domain/records.ts';
+import type { AuthorityRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { appendAudit, auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
 import { readClusterView } from '../cluster-view.ts';
-import { OperationJournal, type HeldOperation } from '../operation-journal.ts';
-import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation-record.ts';
+import { OperationJournal, type HeldOperation } from '../operation/journal.ts';
+import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation/record.ts';
 import { revisionOf, type Versioned } from '../store.ts';
 import { automaticRefusal, expectStillLapsed, type SeenLapsed } from './automatic-fence.ts';
-import { type FailoverProgress, report } from './context.ts';
-import { drive } from './drive.ts';
-import { advance, statusOf } from './phases.ts';
+import { drive } from '../operation/drive.ts';
+import { type OperationProgress, type OperationResult, report } from '../operation/run.ts';
+import { FAILOVER } from './phases.ts';
 import type { FailoverPlan } from './plan-types.ts';
 import { type FailoverRequest, type ReadPlan, readFailoverPlan } from './read-plan.ts';
+import { FAILOVER_STEPS } from './steps.ts';
 
 export interface RunFailoverOptions extends FailoverRequest {
   readonly etcd: EtcdPort;
@@ -26,12 +27,7 @@ export interface RunFailoverOptions extends FailoverRequest {
   readonly automatic?: SeenLapsed | undefined;
   /** Aborted: stop at the next safe boundary, with `operation_interrupted`. */
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: FailoverProgress) => void) | undefined;
-}
-
-export interface FailoverResult {
-  readonly changed: boolean;
-  readonly operation: OperationRecord;
+  readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
 }
 
 /**
@@ -40,7 +36,7 @@ export interface FailoverResult {
  * `plan_drifted`, `operation_active`. `operation_interrupted` and the `…_incomplete`/`…_overdue` codes (exit 5) leave an
  * operation that `capstan operation resume` goes on with; `operation_superseded` (exit 4) says that another one does.
  */
-export async function runFailover(options: RunFailoverOptions): Promise<FailoverResult> {
+export async function runFailover(options: RunFailoverOptions): Promise<OperationResult> {
   const { etcd, keys, signal, onProgress, clock = systemClock } = options;
   const planned = await readFailoverPlan(options);
   await refuseUnlessRunnable(options, planned.plan);
@@ -60,17 +56,17 @@ export async function runFailover(options: RunFailoverOptions): Promise<Failover
     contract: planned.contract.value,
     journal,
     clock,
+    machine: FAILOVER,
     signal,
     onProgress,
     fencedAtMonotonicMs,
   };
-  report(run, {
-    operation: held.value.id,
+  report(run, held.value, {
     step: 'fence',
     state: 'finished',
     detail: `term ${planned.plan.nextTerm}, no leader`,
   });
-  const done = await drive(run, held);
+  const done = await drive(run, FAILOVER_STEPS, held);
   return { changed: true, operation: done.value };
 }
 
@@ -166,7 +162,7 @@ async function fence(about: {
     coordinatorId: newCoordinatorId(clock),
     now,
   });
-  const phase = advance('fence', 'completed');
+  const phase = FAILOVER.advance('fence', 'completed');
   const result = {
     term: fenced.term,
     formerLeader: plan.leader,
@@ -174,7 +170,7 @@ async function fence(about: {
     faultAt: view.lease?.value.renewedAt ?? null,
     fencedAt: now.toISOString(),
   };
-  const next = finishStep({ record: begun, result, phase, status: statusOf(phase), now });
+  const next = finishStep({ record: begun, result, phase, status: FAILOVER.statusOf(phase), now });
   const outcome = await journal.write({
     held: undefined,
     next,

@@ -2,21 +2,12 @@ import { nowOf } from '../../clock/clock.ts';
 import type { OperationRecord } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import type { ClusterView } from '../cluster-view.ts';
-import type { HeldOperation } from '../operation-journal.ts';
-import { stepResult } from '../operation-record.ts';
-import {
-  type FailoverRun,
-  interrupted,
-  planOf,
-  readOwnCluster,
-  report,
-  stalled,
-  termOf,
-  transition,
-} from './context.ts';
-import { stepsLeft } from './phases.ts';
+import type { HeldOperation } from '../operation/journal.ts';
+import { stepResult } from '../operation/record.ts';
+import { interrupted, report, stalled, transition } from '../operation/run.ts';
+import { waitFor } from '../operation/wait.ts';
+import { type FailoverRun, planOf, readOwnCluster, termOf } from './context.ts';
 import { prefixOf } from './promotion.ts';
-import { waitFor } from './wait.ts';
 
 /** Waits until the new leader holds its lease and says that it leads, and ends the operation with what it measured. */
 export async function settleStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
@@ -29,14 +20,14 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
       const { view } = await readOwnCluster(run, held, 'open');
       const missing = notServingYet(view, { leader: next, term: termOf(held.value) });
       if (missing === undefined) return view;
-      report(run, { operation: id, step: 'settle', state: 'waiting', detail: missing });
+      report(run, held.value, { state: 'waiting', detail: missing });
       return undefined;
     },
     timeoutMs,
     signal: run.signal,
     clock: run.clock,
   });
-  if (waited.kind === 'interrupted') throw interrupted(held.value, stepsLeft('settle'));
+  if (waited.kind === 'interrupted') throw interrupted(run, held.value);
   if (waited.kind === 'timed-out') {
     throw stalled({
       record: held.value,

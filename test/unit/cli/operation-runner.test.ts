@@ -15,6 +15,7 @@ const fenced = ({ onProgress }: Watching) =>
     step: 'fence',
     state: 'finished',
     detail: null,
+    left: ['fence', 'freeze'],
     at: new Date().toISOString(),
   });
 

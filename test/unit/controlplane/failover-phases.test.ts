@@ -1,24 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  accepts,
-  advance,
-  type FailoverEvent,
-  type FailoverPhase,
-  isDecided,
-  isFinal,
-  parsePhase,
-  statusOf,
-  stepsLeft,
-  TRANSITIONS,
-} from '../../../src/controlplane/failover/phases.ts';
+import { FAILOVER } from '../../../src/controlplane/failover/phases.ts';
+import type { OperationEvent } from '../../../src/controlplane/operation/machine.ts';
 
-const PHASES = Object.keys(TRANSITIONS) as FailoverPhase[];
-const EVENTS = Object.keys(TRANSITIONS.fence) as FailoverEvent[];
+type Phase = keyof typeof FAILOVER.transitions;
+
+const PHASES = Object.keys(FAILOVER.transitions) as Phase[];
+const EVENTS = Object.keys(FAILOVER.transitions.fence) as OperationEvent[];
 
 /** What etcd holds beside the phase, moved by the same transaction. */
 interface World {
-  readonly phase: FailoverPhase;
+  readonly phase: Phase;
   readonly term: number;
   readonly authority: 'open' | 'fenced' | 'promoting';
   readonly leaders: number;
@@ -26,9 +18,9 @@ interface World {
 
 const START: World = { phase: 'fence', term: 5, authority: 'open', leaders: 1 };
 
-function step(world: World, event: FailoverEvent): World {
-  if (!accepts(world.phase, event)) return world;
-  const phase = advance(world.phase, event);
+function step(world: World, event: OperationEvent): World {
+  if (!FAILOVER.accepts(world.phase, event)) return world;
+  const phase = FAILOVER.advance(world.phase, event);
   if (event === 'completed' && world.phase === 'fence')
     return { phase, term: world.term + 1, authority: 'fenced', leaders: 0 };
   if (event === 'completed' && world.phase === 'decide') return { ...world, phase, authority: 'promoting' };
@@ -38,14 +30,14 @@ function step(world: World, event: FailoverEvent): World {
   return { ...world, phase };
 }
 
-function termsUsed(phase: FailoverPhase): number {
+function termsUsed(phase: Phase): number {
   if (phase === 'fence') return 0;
   return phase === 'aborted' ? 2 : 1;
 }
 
 describe('the failover transition table', () => {
   it('goes from fence to done by completing each step once', () => {
-    expect(stepsLeft('fence')).toEqual([
+    expect(FAILOVER.stepsLeft('fence')).toEqual([
       'fence',
       'freeze',
       'proof',
@@ -58,22 +50,28 @@ describe('the failover transition table', () => {
   });
 
   it('can be aborted before the decision and never after it', () => {
-    const abortable = PHASES.filter((phase) => accepts(phase, 'aborted'));
+    const abortable = PHASES.filter((phase) => FAILOVER.accepts(phase, 'aborted'));
     expect(abortable).toEqual(['freeze', 'proof', 'decide']);
-    expect(PHASES.filter(isDecided)).toEqual(['promote', 'verify', 'open', 'settle', 'failed']);
+    expect(PHASES.filter((phase) => FAILOVER.isDecided(phase))).toEqual([
+      'promote',
+      'verify',
+      'open',
+      'settle',
+      'failed',
+    ]);
   });
 
   it('resumes every unfinished phase, and no finished one', () => {
     for (const phase of PHASES) {
-      const unfinished = phase !== 'fence' && !isFinal(phase);
-      expect([phase, accepts(phase, 'resumed')]).toEqual([phase, unfinished]);
+      const unfinished = phase !== 'fence' && !FAILOVER.isFinal(phase);
+      expect([phase, FAILOVER.accepts(phase, 'resumed')]).toEqual([phase, unfinished]);
     }
   });
 
   it('reaches done or aborted from anywhere, whenever its coordinator is killed', () => {
-    for (const killedIn of PHASES.filter((phase) => accepts(phase, 'resumed'))) {
-      const resumed = advance(killedIn, 'resumed');
-      expect(stepsLeft(resumed).at(-1)).toBe('settle');
+    for (const killedIn of PHASES.filter((phase) => FAILOVER.accepts(phase, 'resumed'))) {
+      const resumed = FAILOVER.advance(killedIn, 'resumed');
+      expect(FAILOVER.stepsLeft(resumed).at(-1)).toBe('settle');
     }
   });
 
@@ -85,8 +83,8 @@ describe('the failover transition table', () => {
           const next = step(world, event);
           expect(next.term).toBeGreaterThanOrEqual(world.term);
           expect(next.leaders).toBe(next.authority === 'open' ? 1 : 0);
-          expect(isDecided(next.phase) || next.phase === 'done').toBe(
-            isDecided(world.phase) || isDecided(next.phase) || world.phase === 'done',
+          expect(FAILOVER.isDecided(next.phase) || next.phase === 'done').toBe(
+            FAILOVER.isDecided(world.phase) || FAILOVER.isDecided(next.phase) || world.phase === 'done',
           );
           expect(next.term).toBe(START.term + termsUsed(next.phase));
           world = next;
@@ -97,18 +95,22 @@ describe('the failover transition table', () => {
 
   it('opens only after verification', () => {
     const before = PHASES.filter((phase) =>
-      EVENTS.some((event) => TRANSITIONS[phase][event] === 'open' && event !== 'resumed'),
+      EVENTS.some((event) => FAILOVER.transitions[phase][event] === 'open' && event !== 'resumed'),
     );
     expect(before).toEqual(['verify']);
   });
 
   it('counts as running until it is done, aborted or failed', () => {
-    expect(PHASES.filter((phase) => statusOf(phase) !== 'running')).toEqual(['done', 'aborted', 'failed']);
+    expect(PHASES.filter((phase) => FAILOVER.statusOf(phase) !== 'running')).toEqual([
+      'done',
+      'aborted',
+      'failed',
+    ]);
   });
 
   it('refuses an event that the table lacks, and a phase that it does not know', () => {
-    expect(() => advance('promote', 'aborted')).toThrow(/can't take/);
-    expect(parsePhase('toString')).toBeUndefined();
-    expect(parsePhase('settle')).toBe('settle');
+    expect(() => FAILOVER.advance('promote', 'aborted')).toThrow(/can't take/);
+    expect(FAILOVER.parse('toString')).toBeUndefined();
+    expect(FAILOVER.parse('settle')).toBe('settle');
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Keys } from '../../../src/controlplane/keys.ts';
-import { OperationJournal } from '../../../src/controlplane/operation-journal.ts';
-import { newOperation } from '../../../src/controlplane/operation-record.ts';
+import { OperationJournal } from '../../../src/controlplane/operation/journal.ts';
+import { newOperation } from '../../../src/controlplane/operation/record.ts';
 import { outcomeUnknown } from '../../../src/etcd/etcd-errors.ts';
 import type { EtcdPort } from '../../../src/etcd/port.ts';
 import { simulatedEtcd } from '../../simulation/conformance/simulated-subjects.ts';

@@ -6,7 +6,7 @@ import {
   newOperationId,
   stepResult,
   takenOver,
-} from '../../../src/controlplane/operation-record.ts';
+} from '../../../src/controlplane/operation/record.ts';
 import { canonicalHash, canonicalJson } from '../../../src/domain/canonical-json.ts';
 import { parseLsn } from '../../../src/domain/lsn.ts';
 

@@ -4,7 +4,7 @@ import { acknowledgeBlock } from '../../../controlplane/automatic/block.ts';
 import { type ClusterView, readClusterView } from '../../../controlplane/cluster-view.ts';
 import { abortFailover } from '../../../controlplane/failover/resume.ts';
 import { runFailover } from '../../../controlplane/failover/run.ts';
-import { resumeOperation } from '../../../controlplane/operation-control.ts';
+import { resumeOperation } from '../../../controlplane/operation/control.ts';
 import { CapstanError, messageOf, unknownError } from '../../../domain/errors.ts';
 import type { OperationRecord } from '../../../domain/records.ts';
 import { type EstateInHand, withEstate } from './clusters.ts';

@@ -1,11 +1,14 @@
-import type { OperationKind } from '../domain/records.ts';
-import { abortFailover, type ControlFailoverOptions, resumeFailover } from './failover/resume.ts';
-import type { FailoverResult } from './failover/run.ts';
-import { readOperation } from './operation-journal.ts';
+import type { OperationKind } from '../../domain/records.ts';
+import { abortFailover, resumeFailover } from '../failover/resume.ts';
+import { readOperation } from './journal.ts';
+import type { OperationResult } from './run.ts';
+import type { ControlOptions } from './take-over.ts';
 
 interface OperationControl {
-  readonly resume: typeof resumeFailover;
-  readonly abort: typeof abortFailover;
+  readonly resume: (options: ControlOptions) => Promise<OperationResult>;
+  readonly abort: (
+    options: ControlOptions & { readonly reason?: string | undefined },
+  ) => Promise<OperationResult>;
 }
 
 const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
@@ -16,15 +19,15 @@ const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
  * Carries any operation on from where its journal says it is, after taking it over. `changed: false`: it was finished
  * already. Throws `operation_not_found` (exit 4) and what the operation's kind throws.
  */
-export async function resumeOperation(options: ControlFailoverOptions): Promise<FailoverResult> {
+export async function resumeOperation(options: ControlOptions): Promise<OperationResult> {
   const { value } = await readOperation(options);
   return CONTROLS[value.kind].resume(options);
 }
 
 /** Gives any operation up, where its kind still allows that. */
 export async function abortOperation(
-  options: ControlFailoverOptions & { readonly reason?: string | undefined },
-): Promise<FailoverResult> {
+  options: ControlOptions & { readonly reason?: string | undefined },
+): Promise<OperationResult> {
   const { value } = await readOperation(options);
   return CONTROLS[value.kind].abort(options);
 }

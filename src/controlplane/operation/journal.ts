@@ -1,11 +1,11 @@
-import { type Clock, nowOf } from '../clock/clock.ts';
-import { systemClock } from '../clock/system-clock.ts';
-import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
-import type { OperationRecord } from '../domain/records.ts';
-import type { EtcdPort, EtcdReader } from '../etcd/port.ts';
-import type { Keys } from './keys.ts';
-import { takenOver } from './operation-record.ts';
-import { rangeRecords, readRecord, recordOf, revisionOf, Transaction, type Versioned } from './store.ts';
+import { type Clock, nowOf } from '../../clock/clock.ts';
+import { systemClock } from '../../clock/system-clock.ts';
+import { CapstanError, refusedError, unknownError } from '../../domain/errors.ts';
+import type { OperationRecord } from '../../domain/records.ts';
+import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
+import type { Keys } from '../keys.ts';
+import { takenOver } from './record.ts';
+import { rangeRecords, readRecord, recordOf, revisionOf, Transaction, type Versioned } from '../store.ts';
 
 /** A lost reply is followed by this many further tries before the outcome is reported as unknown. */
 const RESOLVE_TRIES = 8;

@@ -1,8 +1,8 @@
 import { timestampOf } from '../../clock/clock.ts';
 import type { CoordinatorRecord } from '../../domain/records.ts';
 import type { LivenessLease } from '../../etcd/port.ts';
-import type { HeldOperation } from '../operation-journal.ts';
-import type { FailoverRun } from './context.ts';
+import type { HeldOperation } from './journal.ts';
+import type { OperationRun } from './run.ts';
 
 const RETRY_MS = 500;
 
@@ -11,7 +11,7 @@ const RETRY_MS = 500;
  * authority: an etcd that doesn't take it holds nothing up.
  */
 export async function withSignOfLife<T>(
-  run: FailoverRun,
+  run: OperationRun,
   held: HeldOperation,
   drive: () => Promise<T>,
 ): Promise<T> {
@@ -25,7 +25,7 @@ export async function withSignOfLife<T>(
   }
 }
 
-async function keepAlive(run: FailoverRun, held: HeldOperation, ending: AbortSignal): Promise<void> {
+async function keepAlive(run: OperationRun, held: HeldOperation, ending: AbortSignal): Promise<void> {
   while (!ending.aborted) {
     let lease: LivenessLease | undefined;
     try {
@@ -42,7 +42,7 @@ async function keepAlive(run: FailoverRun, held: HeldOperation, ending: AbortSig
 }
 
 async function announce(
-  { etcd, keys, clock }: FailoverRun,
+  { etcd, keys, clock }: OperationRun,
   held: HeldOperation,
   leaseId: string,
 ): Promise<void> {
