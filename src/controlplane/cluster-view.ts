@@ -8,6 +8,7 @@ import type {
   HeartbeatRecord,
   InSyncRecord,
   LeaseRecord,
+  LossRecord,
   MemberRecord,
   MembershipRecord,
   PauseRecord,
@@ -37,6 +38,8 @@ export interface ClusterView {
   readonly pause: Versioned<PauseRecord> | undefined;
   readonly block: Versioned<BlockRecord> | undefined;
   readonly tally: Versioned<TallyRecord> | undefined;
+  /** By operation id. */
+  readonly losses: ReadonlyMap<string, Versioned<LossRecord>>;
   /** By coordinator id. */
   readonly coordinators: ReadonlyMap<string, Versioned<CoordinatorRecord>>;
 }
@@ -58,6 +61,7 @@ export const emptyClusterView = (name: string): ClusterView => ({
   pause: undefined,
   block: undefined,
   tally: undefined,
+  losses: new Map(),
   coordinators: new Map(),
 });
 
@@ -134,6 +138,7 @@ export function clusterViewFrom({
     pause: one(keys.automaticPause(cluster)),
     block: one(keys.automaticBlock(cluster)),
     tally: one(keys.automaticTally(cluster)),
+    losses: under(keys.losses(cluster)),
     coordinators: under(keys.coordinators(cluster)),
   };
 }

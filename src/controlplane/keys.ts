@@ -114,6 +114,17 @@ export class Keys {
   coordinator(cluster: string, id: string): string {
     return this.coordinators(cluster) + id;
   }
+  /** Failovers of a cluster that may have lost decisions, by operation id. */
+  losses(cluster: string): string {
+    return `${this.cluster(cluster)}losses/`;
+  }
+  loss(cluster: string, operation: string): string {
+    return this.losses(cluster) + operation;
+  }
+  /** What was salvaged of each member, and the report once it is signed off, in chunks. Daemons don't follow it. */
+  lossReport(operation: string): string {
+    return `${this.prefix}losses/${operation}/`;
+  }
   get operations(): string {
     return `${this.prefix}operations/`;
   }

@@ -45,8 +45,12 @@ export interface MapChangeRecord {
   readonly changes: readonly { shard: ShardId; from: ShardOwner | null; to: ShardOwner }[];
 }
 
-/** `voter`: may be a synchronous follower or a leader of an in-region failover. `observer`: asynchronous, remote. */
-export type MemberRole = 'voter' | 'observer';
+/**
+ * - `voter`: may be a synchronous follower, or the leader after an in-region failover.
+ * - `observer`: asynchronous, in another region; the RPO claim is proved by it.
+ * - `learner`: catching up, or on its way out: it never votes, leads, serves reads or proves a claim.
+ */
+export type MemberRole = 'voter' | 'observer' | 'learner';
 
 export interface ClusterRecord {
   readonly name: string;
@@ -211,6 +215,41 @@ export interface ClaimRecord {
   readonly validUntil: string | null;
   readonly changedAt: string;
   readonly at: string;
+}
+
+/** Of a member that may hold decisions beyond a decided prefix: what is known of them. */
+export interface LossMember {
+  readonly state: 'pending' | 'salvaged' | 'waived';
+  readonly incarnation: string | null;
+  /** Decisions found beyond the prefix; null until it is salvaged. */
+  readonly found: number | null;
+  /** Who waived its salvage and why, when its data can't be read any more. */
+  readonly waived: { readonly by: string; readonly reason: string; readonly at: string } | null;
+}
+
+/**
+ * A failover that may have lost decisions, from its point of no return on. While it is `open`, a token that is absent on one of
+ * its shards is `unknown`; once signed off, the report under `losses/<operation>/` names what is lost.
+ */
+export interface LossRecord {
+  readonly operation: string;
+  readonly cluster: string;
+  /** Which authority lost them, and which was decided after it. */
+  readonly formerTerm: number;
+  readonly term: number;
+  readonly timeline: number;
+  readonly lsn: string;
+  /** Shard -> the decided head position: what lies beyond it in the former term is lost. */
+  readonly positions: Readonly<Record<string, string>>;
+  /** The recorded in-sync set at the fence: what one of them flushed may have been acknowledged. */
+  readonly voters: readonly Voter[];
+  /** Every member whose data may hold more than the prefix. */
+  readonly members: Readonly<Record<string, LossMember>>;
+  readonly status: 'open' | 'signed-off';
+  /** Lost decisions, once signed off. */
+  readonly lost: number | null;
+  readonly signedOff: { readonly by: string; readonly reason: string; readonly at: string } | null;
+  readonly since: string;
 }
 
 /** While it stands no agent fails this cluster over or adopts an operation; past `until` it counts as none. */

@@ -5,7 +5,10 @@ export const memberSummary = z.strictObject({
   name,
   cluster: name,
   region: name,
-  role: z.enum(['voter', 'observer']).nullable().describe('Null: not part of the committed membership.'),
+  role: z
+    .enum(['voter', 'observer', 'learner'])
+    .nullable()
+    .describe('Null: not part of the committed membership.'),
   state: z.string().describe('What its agent says; `unreachable` without a live heartbeat.'),
   reason: z.string().nullable(),
   leader: yes,

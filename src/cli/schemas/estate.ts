@@ -17,7 +17,7 @@ export const clusterCreate = z.strictObject({
   homeRegion: name,
   bootstrapMember: name,
   epoch: count,
-  members: z.array(z.strictObject({ name, region: name, role: z.enum(['voter', 'observer']) })),
+  members: z.array(z.strictObject({ name, region: name, role: z.enum(['voter', 'observer', 'learner']) })),
   createdAt: time,
 });
 

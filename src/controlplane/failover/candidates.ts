@@ -81,6 +81,7 @@ function reasonsAgainst(inputs: CandidateInputs, member: string): readonly strin
   const reasons: string[] = [];
   const role = view.membership?.value.members[member]?.role;
   if (role === 'observer') reasons.push('it is an observer: it never votes and never leads in region');
+  if (role === 'learner') reasons.push('it is a learner: it catches up, or is on its way out');
   const voter = view.inSync?.value.voters.find((recorded) => recorded.member === member);
   if (voter === undefined)
     reasons.push('etcd does not record it as in sync: it may lack confirmed decisions');
