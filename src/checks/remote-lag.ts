@@ -1,5 +1,5 @@
 import { formatDurationMs } from '../domain/duration.ts';
-import { readClaim } from '../domain/rpo-claim.ts';
+import { claimOfCluster } from '../controlplane/rpo-gate-standing.ts';
 import { perCluster, type ClusterFinding, type ClusterUnderCheck } from './per-cluster.ts';
 import type { Check } from './types.ts';
 
@@ -14,22 +14,20 @@ export const remoteLag: Check = {
 };
 
 async function claim({ context, view, estate, cluster, leader }: ClusterUnderCheck): Promise<ClusterFinding> {
-  const home = view.record?.value.homeRegion;
-  if (view.membership === undefined || home === undefined) {
-    return { status: 'unknown', message: 'its members or its home region are not recorded', asked: 'etcd' };
+  if (view.membership === undefined) {
+    return { status: 'unknown', message: 'its members are not recorded', asked: 'etcd' };
   }
-  const members = Object.values(view.membership.value.members);
-  if (!members.some(({ region }) => region !== home)) {
-    return { status: 'skipped', message: 'no member outside its home region: there is no claim to keep' };
+  const { readAtMs } = await context.snapshot();
+  const { claim: state, lagMs, reason } = claimOfCluster(view, readAtMs);
+  if (state === 'none') {
+    return { status: 'skipped', message: 'it has no remote follower: there is no claim to keep' };
   }
   const { budgetMs } = estate.contract.value.rpo;
   const budget = `at most ${formatDurationMs(budgetMs)}`;
   const record = view.claim?.value;
-  if (record === undefined) {
-    return { status: 'unknown', message: `${leader}'s agent has published no claim`, budget, asked: 'etcd' };
+  if (record === undefined || state === 'unknown') {
+    return { status: 'unknown', message: `nothing is known of its claim: ${reason}`, budget, asked: 'etcd' };
   }
-  const { readAtMs } = await context.snapshot();
-  const { claim: state, lagMs, reason } = readClaim(record, readAtMs);
   const evidence = {
     budget,
     asked: leader,

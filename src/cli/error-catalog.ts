@@ -55,6 +55,7 @@ const catalog = {
   too_few_voters: { exit: 4, when: 'not enough recorded voters can be reached' },
   target_not_candidate: { exit: 4, when: 'the chosen member can not lead' },
   degraded_not_allowed: { exit: 4, when: 'the contract forbids to open without a follower' },
+  rpo_gate_on: { exit: 4, when: 'the remote follower is not proved to be near enough for a planned change' },
   plan_drifted: { exit: 4, when: 'what the plan rests on has changed' },
   operation_active: { exit: 4, when: 'another operation holds the cluster' },
   operation_superseded: { exit: 4, when: 'another coordinator has taken the operation over' },

@@ -1,8 +1,9 @@
 import type { EstateView } from '../controlplane/estate-snapshot.ts';
+import { claimOfCluster } from '../controlplane/rpo-gate-standing.ts';
 import type { ShardState } from '../domain/records.ts';
+import { type ClaimReading, readClaim } from '../domain/rpo-claim.ts';
 import { shardOf, type ShardId } from '../domain/shard.ts';
 import type { Scope } from '../reservations/types.ts';
-import { claimOf, type ClaimReading } from './claim.ts';
 
 /** Where a shard's decisions are made, and under what authority, as this gateway last learned. */
 export interface ShardRoute {
@@ -19,6 +20,8 @@ export interface RouteSource {
   current(): EstateView;
   onChange(listener: (view: EstateView) => void): () => void;
 }
+
+const UNKNOWN_CLUSTER = readClaim(undefined, { membership: undefined, term: undefined, nowMs: 0 });
 
 interface Seen {
   readonly route: ShardRoute;
@@ -84,7 +87,8 @@ export class RouteTable {
 
   /** What may be said of a cluster's RPO claim at this moment. */
   claimOf(cluster: string): ClaimReading {
-    return claimOf(this.view.clusters.get(cluster)?.claim?.value);
+    const view = this.view.clusters.get(cluster);
+    return view === undefined ? UNKNOWN_CLUSTER : claimOfCluster(view, Date.now());
   }
 
   /** Resolves when the shard's route is another one than `route`, or after `timeoutMs`. */

@@ -1,4 +1,5 @@
 import type { ClusterView } from '../controlplane/cluster-view.ts';
+import { claimOfCluster } from '../controlplane/rpo-gate-standing.ts';
 import type { ClusterPlan } from './topology.ts';
 
 export interface ClusterCondition {
@@ -64,13 +65,18 @@ const settled = (warnings: readonly string[]): ClusterCondition => ({ missing: u
 const reasonOf = (reason: string | null): string => (reason === null ? '' : `: ${reason}`);
 
 /** The RPO claim needs proof from the other region, a few heartbeats after the first lease: who still lacks it. */
-export function unprovedClaim(view: ClusterView | undefined, plan: ClusterPlan): string | undefined {
+export function unprovedClaim(
+  view: ClusterView | undefined,
+  plan: ClusterPlan,
+  nowMs: number,
+): string | undefined {
   const authority = view?.authority?.value;
   const observed = plan.members.some(
     ({ name, role }) => role === 'observer' && view?.heartbeats.get(name)?.value.state === 'following',
   );
-  if (authority?.phase !== 'open' || view?.activeOperation !== undefined || !observed) return undefined;
-  return view?.claim?.value.status === 'advertised'
+  if (view === undefined || authority?.phase !== 'open') return undefined;
+  if (view.activeOperation !== undefined || !observed) return undefined;
+  return claimOfCluster(view, nowMs).claim === 'advertised'
     ? undefined
     : `${plan.name} has not proved its RPO claim yet`;
 }

@@ -205,7 +205,7 @@ async function awaitClaims({ paths, deadline, signal }: Waiting): Promise<string
     for (;;) {
       signal?.throwIfAborted();
       const views = await read();
-      const missing = CLUSTERS.flatMap((plan) => unprovedClaim(views.get(plan.name), plan) ?? []);
+      const missing = CLUSTERS.flatMap((plan) => unprovedClaim(views.get(plan.name), plan, Date.now()) ?? []);
       if (missing.length === 0 || performance.now() > until) return missing;
       await delay(VIEW_POLL_MS, undefined, signal === undefined ? {} : { signal });
     }

@@ -1,10 +1,10 @@
 import { pauseInForce, standingOf } from '../../controlplane/automatic/standing.ts';
 import type { ClusterView } from '../../controlplane/cluster-view.ts';
+import { claimOfCluster } from '../../controlplane/rpo-gate-standing.ts';
 import type { Contract } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
 import type { HeartbeatRecord } from '../../domain/records.ts';
-import { readClaim } from '../../domain/rpo-claim.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
 import type { AutomaticFailoverData, ClusterSummary, MemberSummary } from '../schemas/cluster.ts';
 
@@ -12,13 +12,12 @@ import type { AutomaticFailoverData, ClusterSummary, MemberSummary } from '../sc
 export function summarizeCluster(options: {
   readonly view: ClusterView;
   readonly shards: number;
-  readonly contract: Pick<Contract, 'failover'>;
+  readonly contract: Pick<Contract, 'failover' | 'rpo'>;
   readonly nowMs: number;
 }): ClusterSummary {
   const { view, shards, contract, nowMs } = options;
   const authority = view.authority?.value;
   const inSync = view.inSync?.value;
-  const claim = view.claim?.value;
   return {
     name: view.name,
     homeRegion: view.record?.value.homeRegion ?? null,
@@ -44,9 +43,14 @@ export function summarizeCluster(options: {
       pause: pauseInForce(view.pause, nowMs) ?? null,
       block: blockOf(view),
     },
-    rpo: claim === undefined ? null : readClaim(claim, nowMs),
+    rpo: rpoOf(view, contract, nowMs),
     members: summarizeMembers({ view, nowMs }),
   };
+}
+
+function rpoOf(view: ClusterView, { rpo }: Pick<Contract, 'rpo'>, nowMs: number): ClusterSummary['rpo'] {
+  const { claim, reason, lagMs, validUntil } = claimOfCluster(view, nowMs);
+  return { claim, reason, lagMs, budgetMs: rpo.budgetMs, validUntil };
 }
 
 function blockOf({ block }: ClusterView): ClusterSummary['automaticFailover']['block'] {
@@ -122,8 +126,8 @@ export const CLUSTER_COLUMNS: readonly Column<ClusterSummary>[] = [
   { header: 'SHARDS', value: (row) => row.shards, align: 'right', wide: true },
   { header: 'LEASE LEFT', value: (row) => duration(row.lease?.leftMs ?? null), align: 'right' },
   { header: 'SYNC', value: durabilityWord },
-  { header: 'RPO LAG', value: (row) => duration(row.rpo?.lagMs ?? null), align: 'right' },
-  { header: 'CLAIM', value: (row) => row.rpo?.claim },
+  { header: 'RPO LAG', value: (row) => duration(row.rpo.lagMs), align: 'right' },
+  { header: 'CLAIM', value: (row) => row.rpo.claim },
   { header: 'AUTOMATIC', value: (row) => row.automaticFailover.standing },
   { header: 'OPERATION', value: (row) => row.activeOperation, wide: true, shrink: true },
 ];
@@ -182,11 +186,8 @@ export function clusterSections(cluster: ClusterSummary): Section[] {
       ['automatic failover', automaticLine(cluster.automaticFailover)],
       ['durability', durabilityWord(cluster)],
       ['sync voters', durability === null ? null : durability.voters.join(', ')],
-      [
-        'RPO lag',
-        rpo === null ? null : `${duration(rpo.lagMs) ?? 'unknown'} of ${formatDurationMs(rpo.budgetMs)}`,
-      ],
-      ['RPO claim', rpo === null ? null : [rpo.claim, rpo.reason].filter((part) => part !== null).join(': ')],
+      ['RPO lag', `${duration(rpo.lagMs) ?? 'unknown'} of ${formatDurationMs(rpo.budgetMs)}`],
+      ['RPO claim', [rpo.claim, rpo.reason].filter((part) => part !== null).join(': ')],
     ]),
     table({ title: 'members', columns: MEMBER_COLUMNS, rows: cluster.members, empty: 'no members yet' }),
   ];

@@ -50,6 +50,10 @@ export const automaticFailover = z.strictObject({
   block: block.nullable().describe('Stands until `capstan cluster acknowledge`.'),
 });
 
+const claimStatus = z
+  .enum(['advertised', 'withdrawn', 'lapsed', 'unknown', 'none'])
+  .describe('Only `advertised` is a promise. `none`: the cluster has no remote follower.');
+
 export const clusterSummary = z.strictObject({
   name,
   homeRegion: name.nullable(),
@@ -80,15 +84,13 @@ export const clusterSummary = z.strictObject({
     })
     .nullable(),
   automaticFailover,
-  rpo: z
-    .strictObject({
-      claim: z.enum(['advertised', 'withdrawn', 'lapsed']),
-      reason: z.string().nullable(),
-      lagMs: ms.nullable(),
-      budgetMs: ms,
-      validUntil: time.nullable(),
-    })
-    .nullable(),
+  rpo: z.strictObject({
+    claim: claimStatus,
+    reason: z.string().nullable(),
+    lagMs: ms.nullable(),
+    budgetMs: ms,
+    validUntil: time.nullable(),
+  }),
   members: z.array(memberSummary),
 });
 

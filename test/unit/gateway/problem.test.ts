@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/gateway/answer.ts';
-import { claimOf } from '../../../src/gateway/claim.ts';
 import { decidedReply } from '../../../src/gateway/decided-reply.ts';
 import { createKey, KeyRing, parseKeys } from '../../../src/gateway/keys.ts';
 import {
@@ -10,7 +9,6 @@ import {
   retryAfterSeconds,
 } from '../../../src/gateway/problem.ts';
 import { FenceState, type FenceReason } from '../../../src/domain/sqlstate.ts';
-import type { ClaimRecord } from '../../../src/domain/records.ts';
 import type { Outcome } from '../../../src/reservations/types.ts';
 
 describe('a problem document', () => {
@@ -74,31 +72,6 @@ describe('a decided reply', () => {
   it('shows amounts with two places and the commit token', () => {
     const { body } = decidedReply(outcome, 184, 'tok');
     expect(JSON.parse(body)).toMatchObject({ remaining: '-0.05', commit_token: 'shard184@982441~7.3' });
-  });
-});
-
-describe('an RPO claim', () => {
-  const record: ClaimRecord = {
-    term: 1,
-    status: 'advertised',
-    reason: null,
-    budgetMs: 5_000,
-    lagMs: 100,
-    validUntil: '2026-01-01T00:00:05.000Z',
-    changedAt: '',
-    at: '',
-  };
-  const now = Date.parse('2026-01-01T00:00:00Z');
-
-  it('is advertised only until it lapses by itself, and a lapsed one shows no lag', () => {
-    expect(claimOf(record, now)).toMatchObject({ claim: 'advertised', lagMs: 100 });
-    expect(claimOf(record, now + 2_000), 'the lag ages').toMatchObject({ claim: 'advertised', lagMs: 2_000 });
-    expect(claimOf(record, now + 5_000)).toMatchObject({ claim: 'lapsed', lagMs: null });
-    expect(claimOf({ ...record, status: 'withdrawn', reason: 'lag' }, now)).toMatchObject({
-      claim: 'withdrawn',
-      reason: 'lag',
-    });
-    expect(claimOf(undefined, now)).toMatchObject({ claim: 'unknown', lagMs: null });
   });
 });
 
