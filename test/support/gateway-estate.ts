@@ -144,6 +144,7 @@ export class GatewayEstate {
         members: {
           [LEADER]: { region: 'new-york', role: 'voter' },
           [FOLLOWER]: { region: 'new-york', role: 'voter' },
+          'c1-remote': { region: 'madrid', role: 'observer' },
         },
       },
       [this.keys.inSync('c1')]: {
