@@ -81,16 +81,17 @@ async function keepAliveOnce(
 ): Promise<Outcome<number>> {
   try {
     const stream = await endpoint.client.leaseClient.leaseKeepAlive(deadline(timeoutMs));
-    try {
-      return await new Promise<Outcome<number>>((resolve) => {
-        stream.on('error', (error) => resolve(outcomeOfFailure(error)));
-        stream.on('end', () => resolve({ kind: 'lost', error: new Error('etcd ended the lease stream') }));
-        stream.on('data', ({ TTL }) => resolve({ kind: 'answer', value: Number(TTL) }));
-        stream.write({ ID: id });
+    return await new Promise<Outcome<number>>((resolve) => {
+      stream.on('error', (error) => resolve(outcomeOfFailure(error)));
+      stream.on('end', () => resolve({ kind: 'lost', error: new Error('etcd ended the lease stream') }));
+      stream.on('data', ({ TTL }) => {
+        resolve({ kind: 'answer', value: Number(TTL) });
+        // Ended, not cancelled: etcd3 takes a cancelled call for a failed member and drops its every connection, watches
+        // included. A stream that isn't answered ends at its deadline.
+        stream.end();
       });
-    } finally {
-      stream.cancel();
-    }
+      stream.write({ ID: id });
+    });
   } catch (error) {
     return outcomeOfFailure(error);
   }

@@ -240,4 +240,22 @@ describe('three members', () => {
     await lease.close();
     expect(await port.get('/alive')).toBeUndefined();
   });
+
+  test('a lease that is kept alive leaves the watch beside it alone', async () => {
+    const port = await openEtcdPort();
+    let proofs = 0;
+    const breaks: unknown[] = [];
+    const watch = await port.watch('/quiet/', {
+      onSnapshot: () => undefined,
+      onEvents: () => undefined,
+      onProof: () => (proofs += 1),
+      onBreak: (error) => breaks.push(error),
+    });
+    const lease = await port.grantLiveness(2_000);
+    // Proofs come once a second; a dropped connection shows at the next ping, which comes every six.
+    await eventually('eight proofs', () => proofs > 8 || undefined, 20_000);
+    expect(breaks).toEqual([]);
+    await lease.close();
+    await watch.close();
+  });
 });
