@@ -16,6 +16,7 @@ import { LocalPostgres } from './local-postgres.ts';
 import type { AgentLogger } from './logger.ts';
 import { MemoryFile } from './memory.ts';
 import { runParts } from './parts.ts';
+import { Progress } from './progress.ts';
 import type { Work } from './work.ts';
 
 export interface RunAgentOptions {
@@ -27,6 +28,7 @@ export interface RunAgentOptions {
 }
 
 const STARTUP_RETRY_MS = 500;
+const PROGRESS_TIMEOUT_MS = 1_000;
 
 /**
  * Runs the agent beside one member's Postgres until the signal fires. It waits for etcd and for the estate to exist. Throws
@@ -88,7 +90,11 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
       bootstrap: (work: Work) => bootstrap(work, context, postgres),
       clone: (work: Work, leader: string) => clone(context, postgres, { leader, signal: work.signal }),
     };
-    await runParts({ context, postgres, make, watch, signal });
+    const progress = new Progress(
+      context,
+      postgres.session('progress', 'superuser', { timeoutMs: PROGRESS_TIMEOUT_MS }),
+    );
+    await Promise.all([runParts({ context, postgres, make, watch, signal }), progress.run(signal)]);
     await watch.close();
   }
 }

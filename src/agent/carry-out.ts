@@ -7,6 +7,7 @@ import { lead } from './actions/lead.ts';
 import { promote } from './actions/promote.ts';
 import { quarantine } from './actions/quarantine.ts';
 import { register } from './actions/register.ts';
+import { reportStopped } from './actions/report-stopped.ts';
 import type { Action } from './decide-action.ts';
 import type { SyncBook } from './sync-book.ts';
 import type { Work } from './work.ts';
@@ -55,6 +56,9 @@ export async function carryOut(
       return;
     case 'freeze':
       await freeze(work, action);
+      return;
+    case 'report-stopped':
+      await reportStopped(work, action);
       return;
     case 'promote':
       await promote(work);

@@ -7,6 +7,7 @@ import type {
   MembershipRecord,
   MemberState,
   PromotionReport,
+  StopReport,
 } from '../domain/records.ts';
 import type { AgentMemory } from './memory.ts';
 
@@ -18,7 +19,9 @@ export interface EstateFacts {
   readonly authority: AuthorityRecord | undefined;
   readonly membership: MembershipRecord | undefined;
   readonly members: Readonly<Record<string, MemberRecord>>;
+  /** This member's own reports. */
   readonly frozen: FreezeReport | undefined;
+  readonly stopped: StopReport | undefined;
   readonly promotion: PromotionReport | undefined;
 }
 
@@ -49,6 +52,7 @@ export type Action =
   | { readonly kind: 'follow'; readonly leader: MemberRecord }
   | { readonly kind: 'register' }
   | { readonly kind: 'freeze'; readonly term: number; readonly operation: string }
+  | { readonly kind: 'report-stopped'; readonly term: number; readonly operation: string }
   | { readonly kind: 'promote' }
   | { readonly kind: 'adopt' }
   | { readonly kind: 'lead' }
@@ -164,13 +168,10 @@ function asLeader({ member, estate, local, memory }: DecideInput, authority: Aut
   return { kind: 'lead' };
 }
 
-function asFollower(
-  { member, estate, local, memory }: DecideInput,
-  authority: AuthorityRecord,
-  leaderName: string | null,
-): Action {
+function asFollower(input: DecideInput, authority: AuthorityRecord, leaderName: string | null): Action {
+  const { member, estate, local, memory } = input;
   const leader = leaderName === null ? undefined : estate.members[leaderName];
-  if (local.data === 'primary') return formerPrimary(local, authority, memory);
+  if (local.data === 'primary') return formerPrimary(input, authority);
   if (local.process === 'running' && local.recovering === false)
     return { kind: 'quarantine', reason: `it writes, but ${leaderName} leads term ${authority.term}` };
   if (local.data === 'absent')
@@ -189,13 +190,15 @@ function asFollower(
 export const upstreamName = (leader: Pick<MemberRecord, 'name' | 'incarnation'>): string =>
   `${leader.name}_${leader.incarnation}`;
 
-function whileFenced({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+function whileFenced(input: DecideInput, authority: AuthorityRecord): Action {
+  const { estate, local, memory } = input;
   if (local.data === 'absent') return hold('starting', 'waiting for a leader to clone from');
-  if (local.data === 'primary') return formerPrimary(local, authority, memory);
+  if (local.data === 'primary') return formerPrimary(input, authority);
   if (local.process === 'running' && local.recovering === false)
     return { kind: 'stop', state: 'fenced', reason: `it writes, but term ${authority.term} is fenced` };
   if (local.process === 'stopped') return { kind: 'start', as: 'standby' };
   if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
+  if (receivesOn(input, authority)) return whileProved(local, authority);
   const report = estate.frozen;
   const reported =
     report?.term === authority.term &&
@@ -207,18 +210,35 @@ function whileFenced({ estate, local, memory }: DecideInput, authority: Authorit
     : { kind: 'freeze', term: authority.term, operation: authority.operation };
 }
 
+/** Whether this member stays where it is until the fence proof stands: what the old side still confirms isn't lost needlessly. */
+const receivesOn = ({ member, estate }: DecideInput, { freeze }: AuthorityRecord): boolean =>
+  freeze === 'voters' && estate.membership?.members[member]?.role !== 'voter';
+
+function whileProved(local: LocalFacts, { term }: AuthorityRecord): Action {
+  return local.upstream === null
+    ? hold('frozen', `it follows nobody while the fence of term ${term} is being proved`)
+    : hold('following', `it goes on receiving until the fence of term ${term} is proved`);
+}
+
 /**
  * Data that was a primary's. It may only lead again when authority names it. Once another leader is decided it holds what
  * that leader doesn't, and never starts again until it is rejoined; before that, an aborted failover may give it back.
  */
-function formerPrimary(local: LocalFacts, authority: AuthorityRecord, memory: AgentMemory): Action {
+function formerPrimary({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
   if (authority.leader !== null) {
     return {
       kind: 'quarantine',
       reason: `it was a primary under term ${memory.ledTerm}; ${authority.leader} leads term ${authority.term}`,
     };
   }
-  return halt(local, 'fenced', `term ${authority.term} is fenced: this former primary stays shut`);
+  const { term, operation } = authority;
+  const shut = halt(local, 'fenced', `term ${term} is fenced: this former primary stays shut`);
+  const { stopped } = estate;
+  const reported =
+    stopped?.term === term && stopped.operation === operation && stopped.incarnation === memory.incarnation;
+  return shut.kind === 'stop' || operation === null || reported
+    ? shut
+    : { kind: 'report-stopped', term, operation };
 }
 
 function whenChosen({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {

@@ -17,6 +17,7 @@ export function estateFacts(
     membership: view?.membership?.value,
     members: Object.fromEntries([...(view?.members ?? [])].map(([name, { value }]) => [name, value])),
     frozen: view?.frozen.get(member)?.value,
+    stopped: view?.stopped.get(member)?.value,
     promotion: view?.promotion?.value,
   };
 }

@@ -205,9 +205,17 @@ export class LocalPostgres implements MemberPostgres {
     const { dataDir } = this.#context.files;
     const pid = await this.pid();
     this.admin.drop();
-    if (pid === undefined) return;
+    if (pid === undefined) {
+      // A postmaster that was killed may leave backends behind, which still commit.
+      await killLeftovers(dataDir);
+      return;
+    }
     this.#context.logger.info({ pid, mode }, 'stopping postgres');
     await stopPostmaster({ dataDir, pid, mode, stepMs });
+  }
+
+  async hasEnded(): Promise<boolean> {
+    return (await this.pid()) === undefined && (await killLeftovers(this.#context.files.dataDir));
   }
 
   async markStandby(): Promise<void> {

@@ -32,6 +32,8 @@ export interface MemberPostgres {
   start(signal: AbortSignal, ready?: () => Promise<boolean>): Promise<void>;
   /** Ends it for certain. */
   stop(mode: ShutdownMode, stepMs?: number): Promise<void>;
+  /** Whether no process of it is left; what a killed postmaster left behind is ended first. */
+  hasEnded(): Promise<boolean>;
   markStandby(): Promise<void>;
   discardData(): Promise<void>;
   /** Whether a valid record follows in the local WAL. */

@@ -102,15 +102,19 @@ async function endsWithin(pid: number, timeoutMs: number): Promise<boolean> {
   return true;
 }
 
-/** Children of a postmaster that is gone work in its data directory; they end by themselves unless they are stopped. */
-export async function killLeftovers(dataDir: string): Promise<void> {
-  if (process.platform !== 'linux') return;
+/**
+ * Children of a postmaster that is gone work in its data directory; they end by themselves unless they are stopped. Answers
+ * whether none is left: where processes can't be listed, nobody knows.
+ */
+export async function killLeftovers(dataDir: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
   const folder = await realpath(dataDir).catch(() => undefined);
-  if (folder === undefined) return;
+  if (folder === undefined) return true;
   const deadline = performance.now() + 2_000;
   for (;;) {
     const left = await processesIn(folder);
-    if (left.length === 0 || performance.now() > deadline) return;
+    if (left.length === 0) return true;
+    if (performance.now() > deadline) return false;
     // What ends by itself gets the time to do so.
     if (performance.now() > deadline - 1_500) for (const pid of left) send(pid, 'SIGKILL');
     await delay(25);

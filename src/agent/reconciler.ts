@@ -31,6 +31,7 @@ const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberSta
   follow: 'following',
   register: 'following',
   freeze: 'frozen',
+  'report-stopped': 'fenced',
   promote: 'promoting',
   adopt: 'opening',
   lead: 'leading',

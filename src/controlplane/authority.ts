@@ -4,7 +4,9 @@ import type { AuthorityPhase, AuthorityRecord, DecidedPrefix } from '../domain/r
 /** What may happen to a cluster's authority (SPEC.md, "Authority of a cluster"). */
 export type AuthorityEvent =
   | { readonly kind: 'bootstrapped'; readonly leader: string }
-  | { readonly kind: 'fence'; readonly operation: string }
+  | { readonly kind: 'fence'; readonly operation: string; readonly freeze?: 'voters' }
+  /** The old leader can confirm nothing any more: now all freeze. */
+  | { readonly kind: 'proved' }
   | { readonly kind: 'decide'; readonly leader: string; readonly prefix: DecidedPrefix }
   | { readonly kind: 'open' }
   /** Given up before `decide`: the old leader again, under a term of its own. */
@@ -14,10 +16,17 @@ export type AuthorityEvent =
 export const AUTHORITY_TRANSITIONS: Readonly<
   Record<AuthorityPhase, Readonly<Record<AuthorityEvent['kind'], AuthorityPhase | null>>>
 > = {
-  bootstrap: { bootstrapped: 'open', fence: null, decide: null, open: null, abort: null },
-  open: { bootstrapped: null, fence: 'fenced', decide: null, open: null, abort: null },
-  fenced: { bootstrapped: null, fence: null, decide: 'promoting', open: null, abort: 'open' },
-  promoting: { bootstrapped: null, fence: null, decide: null, open: 'open', abort: null },
+  bootstrap: { bootstrapped: 'open', fence: null, proved: null, decide: null, open: null, abort: null },
+  open: { bootstrapped: null, fence: 'fenced', proved: null, decide: null, open: null, abort: null },
+  fenced: {
+    bootstrapped: null,
+    fence: null,
+    proved: 'fenced',
+    decide: 'promoting',
+    open: null,
+    abort: 'open',
+  },
+  promoting: { bootstrapped: null, fence: null, proved: null, decide: null, open: 'open', abort: null },
 };
 
 /** The authority after an event. Pure: `at` is an input. Throws `authority_transition_refused` (exit 4). */
@@ -33,12 +42,22 @@ export function nextAuthority(
       data: { phase: authority.phase, term: authority.term, event: event.kind },
     });
   }
-  const next = { ...authority, phase, since: at };
+  const { freeze: _freeze, ...lasting } = authority;
+  const next = { ...lasting, phase, since: at };
   switch (event.kind) {
     case 'bootstrapped':
       return { ...next, leader: event.leader };
     case 'fence':
-      return { ...next, term: authority.term + 1, leader: null, operation: event.operation, prefix: null };
+      return {
+        ...next,
+        term: authority.term + 1,
+        leader: null,
+        operation: event.operation,
+        prefix: null,
+        ...(event.freeze === undefined ? {} : { freeze: event.freeze }),
+      };
+    case 'proved':
+      return { ...next, freeze: 'all' };
     case 'decide':
       return { ...next, leader: event.leader, prefix: event.prefix };
     case 'open':

@@ -13,6 +13,7 @@ import type {
   MembershipRecord,
   PauseRecord,
   PromotionReport,
+  StopReport,
   TallyRecord,
 } from '../domain/records.ts';
 import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';
@@ -34,6 +35,7 @@ export interface ClusterView {
   readonly members: ReadonlyMap<string, Versioned<MemberRecord>>;
   readonly heartbeats: ReadonlyMap<string, Versioned<HeartbeatRecord>>;
   readonly frozen: ReadonlyMap<string, Versioned<FreezeReport>>;
+  readonly stopped: ReadonlyMap<string, Versioned<StopReport>>;
   readonly promotion: Versioned<PromotionReport> | undefined;
   readonly pause: Versioned<PauseRecord> | undefined;
   readonly block: Versioned<BlockRecord> | undefined;
@@ -57,6 +59,7 @@ export const emptyClusterView = (name: string): ClusterView => ({
   members: new Map(),
   heartbeats: new Map(),
   frozen: new Map(),
+  stopped: new Map(),
   promotion: undefined,
   pause: undefined,
   block: undefined,
@@ -134,6 +137,7 @@ export function clusterViewFrom({
     members: under(keys.members(cluster)),
     heartbeats: under(keys.heartbeats(cluster)),
     frozen: under(keys.frozenReports(cluster)),
+    stopped: under(keys.stopReports(cluster)),
     promotion: one(keys.promotionReport(cluster)),
     pause: one(keys.automaticPause(cluster)),
     block: one(keys.automaticBlock(cluster)),

@@ -95,6 +95,12 @@ export class Keys {
   frozenReport(cluster: string, member: string): string {
     return this.frozenReports(cluster) + member;
   }
+  stopReports(cluster: string): string {
+    return `${this.cluster(cluster)}stopped/`;
+  }
+  stopReport(cluster: string, member: string): string {
+    return this.stopReports(cluster) + member;
+  }
   promotionReport(cluster: string): string {
     return `${this.cluster(cluster)}promotion`;
   }
@@ -120,6 +126,13 @@ export class Keys {
   }
   loss(cluster: string, operation: string): string {
     return this.losses(cluster) + operation;
+  }
+  /** What each member's Postgres held lately, by member. Daemons don't follow it. */
+  progressOf(cluster: string): string {
+    return `${this.prefix}progress/${cluster}/`;
+  }
+  progress(cluster: string, member: string): string {
+    return this.progressOf(cluster) + member;
   }
   /** What was salvaged of each member, and the report once it is signed off, in chunks. Daemons don't follow it. */
   lossReport(operation: string): string {

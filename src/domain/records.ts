@@ -100,6 +100,8 @@ export interface AuthorityRecord {
   readonly phase: AuthorityPhase;
   readonly operation: string | null;
   readonly prefix: DecidedPrefix | null;
+  /** While `fenced`: who freezes. Absent: all. A regional failover lets the others receive until its fence proof stands. */
+  readonly freeze?: 'voters' | 'all';
   readonly since: string;
 }
 
@@ -191,6 +193,47 @@ export interface FreezeReport {
   readonly replayedLsn: string;
   readonly positions: Readonly<Record<string, string>>;
   readonly frozenAt: string;
+}
+
+/** The old leader's agent has seen the fence, and no process of its Postgres is left: it confirms nothing any more. */
+export interface StopReport {
+  readonly term: number;
+  readonly operation: string;
+  readonly member: string;
+  readonly incarnation: string;
+  readonly stoppedAt: string;
+}
+
+/** What a Postgres that takes writes did in the busiest second of the last minute. */
+export interface ProgressPeak {
+  readonly decisionsPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** Shard -> its own busiest second; shards that decided nothing are left out. */
+  readonly shards: Readonly<Record<string, number>>;
+}
+
+/**
+ * What a member's Postgres held a moment ago, as its agent last published it. It outlives its writer, and proves nothing: it is
+ * what a regional failover knows of a member that is silent.
+ */
+export interface ProgressRecord {
+  readonly member: string;
+  readonly incarnation: string;
+  /** The term that this Postgres has adopted; null before the first. */
+  readonly term: number | null;
+  readonly timeline: number;
+  /** A standby: replayed up to here; else flushed. */
+  readonly lsn: string;
+  /** Shard -> head position, where it is above 0. */
+  readonly positions: Readonly<Record<string, string>>;
+  /** Equal for equal lineages, whatever their size. */
+  readonly lineageDigest: string;
+  /** A standby: the commit time of what it replayed last; else null. */
+  readonly replayedUntil: string | null;
+  /** Null for a standby. */
+  readonly peak: ProgressPeak | null;
+  /** Read before everything else: all that was committed by then is in it. */
+  readonly at: string;
 }
 
 /** The promoted leader's own report, verified by the coordinator against the decided prefix. */

@@ -100,6 +100,10 @@ export class SimMemberPostgres implements MemberPostgres {
     else this.#postgres.crash('an immediate shutdown');
   }
 
+  hasEnded(): Promise<boolean> {
+    return Promise.resolve(this.#postgres.server === undefined);
+  }
+
   async markStandby(): Promise<void> {
     await this.#write();
     this.#postgres.disk.standbySignal = true;

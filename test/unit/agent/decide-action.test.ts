@@ -50,6 +50,7 @@ function decide({ phase = 'open', leader = ME, term = 2, authority, estate, loca
       },
       members: { [ME]: registered(ME, INCARNATION), [OTHER]: registered(OTHER, 'bbbb11112222') },
       frozen: undefined,
+      stopped: undefined,
       promotion: undefined,
       ...estate,
     },
@@ -189,7 +190,16 @@ describe('what the authority says × what is here', () => {
     ],
     // fenced
     ['a fenced leader is stopped', { phase: 'fenced', leader: null }, { kind: 'stop', state: 'fenced' }],
-    ['and stays shut', { phase: 'fenced', leader: null, local: STOPPED }, { kind: 'hold', state: 'fenced' }],
+    [
+      'and, once it has ended, says so',
+      { phase: 'fenced', leader: null, local: STOPPED },
+      { kind: 'report-stopped', term: 2, operation: 'op' },
+    ],
+    [
+      'fenced by no operation it reports to nobody',
+      { phase: 'fenced', leader: null, local: STOPPED, authority: { operation: null } },
+      { kind: 'hold', state: 'fenced' },
+    ],
     [
       'a follower freezes',
       { phase: 'fenced', leader: null, local: { data: 'standby', upstream: `${OTHER}_x` } },
@@ -331,6 +341,58 @@ test('a report of this term, operation and incarnation holds the freeze; any oth
     expect(decide({ ...fenced, estate: { frozen: { ...report, ...other } } })).toMatchObject({
       kind: 'freeze',
     });
+});
+
+test('a stop report of this term, operation and incarnation is made once; any other is made anew', () => {
+  const report = { term: 2, operation: 'op', member: ME, incarnation: INCARNATION, stoppedAt: '' };
+  const fenced = { phase: 'fenced', leader: null, local: STOPPED } as const;
+  expect(decide({ ...fenced, estate: { stopped: report } })).toMatchObject({ kind: 'hold', state: 'fenced' });
+  for (const other of [{ term: 1 }, { operation: 'other' }, { incarnation: 'other' }])
+    expect(decide({ ...fenced, estate: { stopped: { ...report, ...other } } })).toMatchObject({
+      kind: 'report-stopped',
+    });
+  expect(decide({ phase: 'fenced', leader: null })).toMatchObject({ kind: 'stop' });
+});
+
+describe('while only voters freeze', () => {
+  const standby = { data: 'standby', upstream: `${OTHER}_x` } as const;
+  const at = (role: 'voter' | 'observer' | 'learner', given: Given = {}): Action =>
+    decide({
+      phase: 'fenced',
+      leader: null,
+      authority: { freeze: 'voters' },
+      ...given,
+      local: { ...standby, ...given.local },
+      estate: {
+        membership: { epoch: 1, members: { [ME]: { region: 'madrid', role } } },
+        ...given.estate,
+      },
+    });
+
+  test('a voter freezes, and the others go on receiving', () => {
+    expect(at('voter')).toMatchObject({ kind: 'freeze' });
+    for (const role of ['observer', 'learner'] as const)
+      expect(at(role)).toMatchObject({ kind: 'hold', state: 'following' });
+  });
+
+  test('an observer that was stopped starts again, and one without a source stays where it is', () => {
+    expect(at('observer', { local: STOPPED })).toMatchObject({ kind: 'start', as: 'standby' });
+    expect(at('observer', { local: { upstream: null } })).toMatchObject({ kind: 'hold', state: 'frozen' });
+  });
+
+  test('once the proof stands all freeze', () => {
+    for (const freeze of ['all', undefined] as const) {
+      const authority = freeze === undefined ? {} : { freeze };
+      const membership = { epoch: 1, members: { [ME]: { region: 'madrid', role: 'observer' } } } as const;
+      expect(
+        decide({ phase: 'fenced', leader: null, authority, local: standby, estate: { membership } }),
+      ).toMatchObject({ kind: 'freeze' });
+    }
+  });
+
+  test('a former primary stays shut whatever its role', () => {
+    expect(at('observer', { local: { data: 'primary', recovering: false } })).toMatchObject({ kind: 'stop' });
+  });
 });
 
 test('no state of affairs opens a primary that the authority does not name', () => {

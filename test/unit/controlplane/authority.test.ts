@@ -11,6 +11,8 @@ const PREFIX = { member: 'b', incarnation: 'i', timeline: 1, lsn: '0/1', positio
 const event = fc.constantFrom<AuthorityEvent>(
   { kind: 'bootstrapped', leader: 'a' },
   { kind: 'fence', operation: 'op' },
+  { kind: 'fence', operation: 'op', freeze: 'voters' },
+  { kind: 'proved' },
   { kind: 'decide', leader: 'b', prefix: PREFIX },
   { kind: 'open' },
   { kind: 'abort', leader: 'a' },
@@ -64,4 +66,17 @@ test('a fence raises the term and leaves nobody; only a decided prefix or an abo
     leader: 'b',
     phase: 'open',
   });
+});
+
+test('only voters freeze from a regional fence until its proof; the term stays, and nothing of it outlives the fence', () => {
+  const opened = nextAuthority(BOOTSTRAP, { kind: 'bootstrapped', leader: 'a' }, 't');
+  const fenced = nextAuthority(opened, { kind: 'fence', operation: 'op', freeze: 'voters' }, 't');
+  expect(fenced).toMatchObject({ term: 2, phase: 'fenced', freeze: 'voters' });
+  const proved = nextAuthority(fenced, { kind: 'proved' }, 't');
+  expect(proved).toMatchObject({ term: 2, phase: 'fenced', leader: null, operation: 'op', freeze: 'all' });
+  expect(nextAuthority(proved, { kind: 'decide', leader: 'b', prefix: PREFIX }, 't')).not.toHaveProperty(
+    'freeze',
+  );
+  expect(nextAuthority(fenced, { kind: 'abort', leader: 'a' }, 't')).not.toHaveProperty('freeze');
+  expect(() => nextAuthority(opened, { kind: 'proved' }, 't')).toThrow(/can't take the event/);
 });

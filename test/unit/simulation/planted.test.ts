@@ -40,7 +40,7 @@ const EXPECTED: readonly Expected[] = [
     planted: 'freezes-while-receiving',
     breaks: 'nothing-confirmed-is-lost',
     only: ['failover', 'delays'],
-    from: 15,
+    from: 690,
   },
   {
     planted: 'journals-without-the-revision',

@@ -1,0 +1,115 @@
+import { timestampOf } from '../clock/clock.ts';
+import { messageOf } from '../domain/errors.ts';
+import { parseLsn } from '../domain/lsn.ts';
+import type { ProgressRecord } from '../domain/records.ts';
+import type { MemberContext } from './context.ts';
+import type { Session } from './local-session.ts';
+import { ProgressRing } from './progress-ring.ts';
+import { readPositions } from './replication-facts.ts';
+import { timelineOfWalFile } from './timeline-history.ts';
+
+const PUBLISH_EVERY_MS = 1_000;
+
+interface ProgressRow {
+  readonly recovering: boolean;
+  readonly lsn: string | null;
+  readonly wal_file: string | null;
+  readonly received_timeline: number | null;
+  readonly checkpoint_timeline: number;
+  readonly replayed_until: Date | null;
+}
+
+const PROGRESS = `
+  select pg_is_in_recovery() as recovering,
+    case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end::text as lsn,
+    case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_insert_lsn()) end as wal_file,
+    (select received_tli from pg_stat_wal_receiver) as received_timeline,
+    (select timeline_id from pg_control_checkpoint()) as checkpoint_timeline,
+    pg_last_xact_replay_timestamp() as replayed_until`;
+
+const LINEAGE = `
+  select (select term from capstan.cluster_state) as term,
+    coalesce(md5(string_agg(concat_ws(' ', shard_id, generation, term, first_position, cluster), ','
+      order by shard_id, generation, term)), '') as digest
+  from capstan.lineage`;
+
+/**
+ * Publishes what this member's Postgres holds, outside of what daemons follow and under no lease: a regional failover forecasts
+ * its loss from it when nobody here answers any more. One that doesn't recover is published once a second, because its time
+ * counts; a standby when something changed.
+ */
+export class Progress {
+  readonly #context: MemberContext;
+  readonly #session: Session;
+  #ring = new ProgressRing();
+  #published = '';
+
+  constructor(context: MemberContext, session: Session) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#context;
+    while (!signal.aborted) {
+      const begun = clock.monotonicMs();
+      try {
+        await this.#tick();
+      } catch (error) {
+        logger.debug({ reason: messageOf(error) }, 'progress not published');
+      }
+      await clock.sleep(PUBLISH_EVERY_MS - (clock.monotonicMs() - begun), signal);
+    }
+    await this.#session.close();
+  }
+
+  async #tick(): Promise<void> {
+    const { etcd, keys, cluster, member, contract } = this.#context;
+    const record = await this.#record();
+    if (record === undefined) return;
+    const { at: _at, ...held } = record;
+    const text = JSON.stringify(held);
+    if (record.peak === null && text === this.#published) return;
+    const write = {
+      kind: 'put',
+      key: keys.progress(cluster, member),
+      value: JSON.stringify(record),
+    } as const;
+    await etcd.transact([], [write], { timeoutMs: contract.deadlines.etcdMs });
+    this.#published = text;
+  }
+
+  /** Undefined: there is nothing yet that could be told. */
+  async #record(): Promise<ProgressRecord | undefined> {
+    const { member, memory, clock } = this.#context;
+    // The time first, then the LSN, then the positions: all that is told is held.
+    const at = timestampOf(clock);
+    const atMs = clock.monotonicMs();
+    const row = await this.#session.one<ProgressRow>(PROGRESS);
+    const all = await readPositions(this.#session);
+    const { incarnation } = memory.value;
+    const lsn = row.lsn === null ? undefined : parseLsn(row.lsn);
+    if (incarnation === null || row.lsn === null || lsn === undefined || Object.keys(all).length === 0)
+      return undefined;
+    const { term, digest } = await this.#session.one<{ term: number | null; digest: string }>(LINEAGE);
+    const positions = Object.fromEntries(Object.entries(all).filter(([, position]) => position !== '0'));
+    if (row.recovering) this.#ring = new ProgressRing();
+    return {
+      member,
+      incarnation,
+      term,
+      timeline: timelineOf(row),
+      lsn: row.lsn,
+      positions,
+      lineageDigest: digest,
+      replayedUntil: row.recovering ? (row.replayed_until?.toISOString() ?? null) : null,
+      peak: row.recovering ? null : this.#ring.tick({ atMs, lsn, positions }),
+      at,
+    };
+  }
+}
+
+function timelineOf(row: ProgressRow): number {
+  const current = row.wal_file === null ? undefined : timelineOfWalFile(row.wal_file);
+  return current ?? Math.max(row.received_timeline ?? 0, row.checkpoint_timeline);
+}
