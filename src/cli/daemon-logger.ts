@@ -6,6 +6,9 @@ export async function daemonLogger(options: {
   readonly debug: boolean;
 }): Promise<Logger> {
   const { destination, pino, stdTimeFunctions } = await import('pino');
+  const stderr = destination({ dest: 2, sync: true });
+  // A log that can't be written, on a full disk, must not end the daemon that writes it.
+  stderr.on('error', () => undefined);
   return pino(
     {
       name: options.name,
@@ -16,6 +19,6 @@ export async function daemonLogger(options: {
         censor: '***',
       },
     },
-    destination({ dest: 2, sync: true }),
+    stderr,
   );
 }

@@ -45,10 +45,10 @@ export const DRILLS: readonly Drill[] = [
   ),
   drill(
     'leader-pause',
-    'A leader that wakes up after its right has ended, or after its successor opened, confirms nothing.',
+    'A leader that wakes up after its right has ended, or lives on and can’t write, confirms nothing.',
     {
       invariants: ['I1', 'I5', 'I6'],
-      faults: ['pause-leader', 'pause-leader-failover'],
+      faults: ['pause-leader', 'pause-leader-failover', 'full-disk-failover'],
     },
   ),
   drill(

@@ -162,6 +162,8 @@ export const OUTSIDE: Readonly<Record<string, Look>> = {
   'kill-leader-ahead': failedOver('stopped'),
   'pause-leader': targetIs('paused', 'paused'),
   'pause-leader-failover': failedOver('paused'),
+  // Its agent lives; whether its Postgres does is its own affair.
+  'full-disk-failover': failedOver('running'),
   'fence-abort': async (witness) => {
     const { leader, phase } = await clusterState(witness.sandbox, witness.force.target);
     expect([leader, phase]).toEqual([null, 'fenced']);

@@ -9,6 +9,7 @@ import { sandboxLock } from '../../sandbox/folders.ts';
 import { CLUSTERS, LINK_NODE, NODES } from '../../sandbox/topology.ts';
 import { restoreClock } from './means/clocks.ts';
 import { openClusterIn, readViews } from './means/clusters.ts';
+import { emptyDisks } from './means/disks.ts';
 import { acknowledge, endActiveOperation } from './means/failover.ts';
 import { emptyMember, standingOf } from './means/rejoin.ts';
 import type { Site } from './means/site.ts';
@@ -77,6 +78,8 @@ interface Notes {
 /** One look at everything, mending what can be mended now. Answers what stood in the way. */
 async function mendOnce(options: HealOptions, notes: Notes): Promise<string | undefined> {
   try {
+    const full = await emptyDisks(options);
+    if (full.length > 0) notes.done.push(`gave ${full.join(', ')} room on disk again`);
     await mendProcesses(options, notes);
     await mendLinks(options, notes);
     const views = await readViews(options);

@@ -7,6 +7,7 @@ import { dropReplies } from './drop-replies.ts';
 import { etcdLeaderChange } from './etcd-leader.ts';
 import { etcdQuorum } from './etcd-quorum.ts';
 import { fenceAbort } from './fence-abort.ts';
+import { fullDiskFailover } from './full-disk-failover.ts';
 import { halfOpen } from './half-open.ts';
 import { killAgent } from './kill-agent.ts';
 import { killBackend } from './kill-backend.ts';
@@ -34,6 +35,7 @@ const ALL: readonly Fault[] = [
   killLeaderAhead,
   pauseLeader,
   pauseLeaderFailover,
+  fullDiskFailover,
   fenceAbort,
   killBackend,
   killPostgres,

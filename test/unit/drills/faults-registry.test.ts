@@ -13,6 +13,7 @@ test('every fault is known by its own name, says what it does in one line, and h
     'etcd-leader',
     'etcd-quorum',
     'fence-abort',
+    'full-disk-failover',
     'half-open',
     'kill-agent',
     'kill-backend',

@@ -8,6 +8,7 @@ import { PortName, portOf } from '../../../sandbox/state.ts';
 import { CLUSTERS, ETCD_NODES, MEMBER_NODES } from '../../../sandbox/topology.ts';
 import { visit } from './backends.ts';
 import { readSnapshot } from './clusters.ts';
+import { hasFullDisk } from './disks.ts';
 import { clockIsStepped } from './clocks.ts';
 import { standingOf } from './rejoin.ts';
 import type { Site } from './site.ts';
@@ -35,6 +36,7 @@ async function processes({ paths }: Site): Promise<Missing> {
     const { name, kind } = one.node;
     if (one.state !== 'running') return `${name} is ${one.state}`;
     if (kind !== 'member') continue;
+    if (await hasFullDisk(one)) return `the disk of ${name} is full`;
     const postgres = postgresStateOf(one);
     if (postgres !== 'running') return `the Postgres of ${name} is ${postgres}`;
   }
