@@ -1,10 +1,12 @@
-// `npm run bench [decide|cli|history …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
+// `npm run bench [decide|cli|history|failover …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const BENCHES = ['cli', 'decide', 'history'];
-/** Needs nothing but a file. */
-const WITHOUT_SANDBOX = new Set(['history']);
+const BENCHES = ['cli', 'decide', 'history', 'failover'];
+/** Only when it is named: it installs Patroni to be measured beside. */
+const BY_NAME_ONLY = new Set(['failover']);
+/** Need nothing but a file, or make what they need. */
+const WITHOUT_SANDBOX = new Set(['history', 'failover']);
 const here = import.meta.dirname;
 const capstan = join(here, '..', 'bin', 'capstan');
 const wanted = process.argv.slice(2);
@@ -13,11 +15,13 @@ if (unknown.length > 0) {
   console.error(`no such benchmark: ${unknown.join(', ')} (there are: ${BENCHES.join(', ')})`);
   process.exit(2);
 }
-const chosen = wanted.length > 0 ? wanted : BENCHES;
+const chosen = wanted.length > 0 ? wanted : BENCHES.filter((name) => !BY_NAME_ONLY.has(name));
 const needsSandbox = chosen.some((name) => !WITHOUT_SANDBOX.has(name));
 const sandbox = `bench-${process.pid}`;
 const env = { ...process.env, CAPSTAN_SANDBOX: sandbox };
 const run = (command, args) => spawnSync(command, args, { stdio: 'inherit', env }).status ?? 1;
+// Ctrl-C reaches the benchmark too; this one stays to take the sandbox down.
+for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => {});
 
 let failed = 0;
 try {

@@ -1,15 +1,15 @@
 // Makes this machine able to build, test and demonstrate Capstan: npm packages (with the pinned Node among them),
 // Postgres and etcd. Runs under any Node from 20 on without node_modules; quick when nothing is missing.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { aptCommand, aptInstall, mayInstall } from './apt.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const NODE_MAJOR = 24;
 const POSTGRES_MAJOR = 15;
 const EXIT_UNREACHABLE = 7;
-const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const BREW_FOLDERS = ['/opt/homebrew', '/usr/local', '/home/linuxbrew/.linuxbrew'];
 
 const started = performance.now();
@@ -119,8 +119,8 @@ function onPath(program) {
 
 function installServers(servers) {
   const packages = servers.map((server) => (server === 'postgres' ? 'postgresql' : 'etcd-server'));
-  const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
-  if (process.getuid?.() !== 0 || onPath('apt-get') === undefined) {
+  const command = aptCommand(packages);
+  if (!mayInstall()) {
     const formulas = servers.map((server) => (server === 'postgres' ? 'postgresql@17' : 'etcd'));
     fail(
       `${servers.join(' and ')} missing (Postgres >= ${POSTGRES_MAJOR}, etcd >= 3.4). Install with\n` +
@@ -130,12 +130,7 @@ function installServers(servers) {
     );
   }
   say(`installing ${packages.join(' and ')} with apt-get`);
-  withoutServiceStarts(() => {
-    const environment = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-    if (!run('apt-get', ['update', '-qq'], environment)) say('apt-get update failed; trying what it knows');
-    const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
-    if (!run('apt-get', install, environment)) fail(`this failed, see above: ${command}`);
-  });
+  if (!aptInstall(packages)) fail(`this failed, see above: ${command}`);
   const still = missingServers();
   if (still.length > 0) {
     fail(
@@ -144,19 +139,4 @@ function installServers(servers) {
     );
   }
   done.push(packages.join(' and '));
-}
-
-/** Debian starts services as it installs them; Capstan needs the programs only. Debian Policy, `invoke-rc.d`. */
-function withoutServiceStarts(body) {
-  const ours = !existsSync(POLICY_FILE);
-  if (ours) writeFileSync(POLICY_FILE, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  const release = () => {
-    if (ours) rmSync(POLICY_FILE, { force: true });
-  };
-  process.once('exit', release);
-  try {
-    body();
-  } finally {
-    release();
-  }
 }

@@ -1,0 +1,105 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Pool } from 'undici';
+import type { Contract } from '../../src/domain/contract.ts';
+import type { ClusterHistoryData } from '../../src/cli/schemas/cluster-history.ts';
+import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
+import { SandboxPaths } from '../../src/sandbox/folders.ts';
+import type { Estate, Product, Writer } from './estate.ts';
+import { killEverythingIn } from './host-death.ts';
+
+const run = promisify(execFile);
+const capstan = join(import.meta.dirname, '..', '..', 'bin', 'capstan');
+/** Of a shard that c1 owns, with room for any number of tries. */
+const ISSUER = 'MUNI-77';
+const CLUSTER = 'c1';
+const CONFIRMED = 201;
+
+/** A whole sandbox as it is shipped: two clusters, two gateways, three etcd members; c1's leader is the one that dies. */
+export const capstanProduct = ({ lease }: Contract, graceMs: number): Product => ({
+  name: 'Capstan',
+  includes:
+    `the lease running out (${lease.ttlMs} ms from its last renewal, one each ${lease.renewEveryMs} ms), drift ${lease.driftMs} ms ` +
+    `and grace ${graceMs} ms waited beyond it, an automatic failover with every step proved and verified, ` +
+    'the grant of the new lease, the routing, and one reserve through the gateway, checked against its issuer’s limit',
+  open: openCapstan,
+});
+
+async function openCapstan(signal: AbortSignal): Promise<Estate> {
+  const name = `bench-failover-${process.pid}`;
+  const close = async (): Promise<void> => {
+    await run(capstan, ['sandbox', 'down', '--name', name]);
+  };
+  try {
+    await run(capstan, ['sandbox', 'up', '--name', name], { signal });
+    const { stdout } = await run(capstan, ['sandbox', 'env', '--name', name, '-o', 'json'], { signal });
+    const { data } = JSON.parse(stdout) as { data: SandboxEnvironment };
+    const { write, closeWriter } = reserver(data);
+    return {
+      writers: [write],
+      killLeader: async () => killEverythingIn(new SandboxPaths(name).home(await leaderOf(name))),
+      account: () => accountOf(name),
+      close: async () => {
+        await closeWriter();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A busy machine may have made another member the leader since the start. */
+async function leaderOf(name: string): Promise<string> {
+  const leader = (await historyOf(name)).terms.at(-1)?.leader;
+  if (leader === undefined || leader === null) throw new Error(`${CLUSTER} has no leader before its death`);
+  return leader;
+}
+
+async function accountOf(name: string): Promise<string> {
+  const terms = (await historyOf(name)).terms.slice(1);
+  return terms
+    .map(
+      ({ term, leader, pauseMs, faultToServingMs, reason }) =>
+        `term ${term}, ${leader}: ${faultToServingMs} ms from the last renewal to serving, ${pauseMs} ms of it from the fence on (${reason})`,
+    )
+    .join('; ');
+}
+
+async function historyOf(name: string): Promise<ClusterHistoryData> {
+  const env = { ...process.env, CAPSTAN_SANDBOX: name };
+  const { stdout } = await run(capstan, ['cluster', 'history', CLUSTER, '-o', 'json'], { env });
+  return (JSON.parse(stdout) as { data: ClusterHistoryData }).data;
+}
+
+/** Each try is a reservation of its own: a replay of an earlier one would say nothing about the new leader. */
+function reserver({ gateways, keys }: SandboxEnvironment): {
+  write: Writer;
+  closeWriter: () => Promise<void>;
+} {
+  const origin = gateways.find(({ region }) => region === 'new-york')?.url;
+  const key = keys['desk-new-york'];
+  if (origin === undefined || key === undefined) throw new Error('the sandbox lacks a gateway or a desk');
+  const pool = new Pool(origin, { connections: 4 });
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
+  const write: Writer = async (deadlineMs) => {
+    const body = JSON.stringify({ issuer_id: ISSUER, notional: '1.00', reservation_token: randomUUID() });
+    try {
+      const response = await pool.request({
+        method: 'POST',
+        path: '/reservations',
+        headers,
+        body,
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+      await response.body.dump();
+      return response.statusCode === CONFIRMED;
+    } catch {
+      return false;
+    }
+  };
+  return { write, closeWriter: () => pool.destroy() };
+}
