@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Pool } from 'undici';
 import type { Contract } from '../../src/domain/contract.ts';
@@ -16,6 +17,8 @@ const capstan = join(import.meta.dirname, '..', '..', 'bin', 'capstan');
 const ISSUER = 'MUNI-77';
 const CLUSTER = 'c1';
 const CONFIRMED = 201;
+const SETTLED_MS = 10_000;
+const POLL_MS = 150;
 
 /** A whole sandbox as it is shipped: two clusters, two gateways, three etcd members; c1's leader is the one that dies. */
 export const capstanProduct = ({ lease }: Contract, graceMs: number): Product => ({
@@ -60,8 +63,15 @@ async function leaderOf(name: string): Promise<string> {
 }
 
 async function accountOf(name: string): Promise<string> {
-  const terms = (await historyOf(name)).terms.slice(1);
+  const deadline = performance.now() + SETTLED_MS;
+  let { terms } = await historyOf(name);
+  // What it cost is recorded with the operation's end, a moment after the first decision.
+  while (terms.at(-1)?.pauseMs === null && performance.now() < deadline) {
+    await delay(POLL_MS);
+    ({ terms } = await historyOf(name));
+  }
   return terms
+    .slice(1)
     .map(
       ({ term, leader, pauseMs, faultToServingMs, reason }) =>
         `term ${term}, ${leader}: ${faultToServingMs} ms from the last renewal to serving, ${pauseMs} ms of it from the fence on (${reason})`,

@@ -19,7 +19,7 @@ const POLL_MS = 150;
 const LOG_LINES = 4;
 const LINE_LENGTH_MAX = 140;
 /** Of its own lines, what says who leads and why not. */
-const TELLING = /(ERROR|WARNING: Request failed|INFO: (promoted|demoted|Could not|DCS))/;
+const TELLING = /,\d{3} (ERROR: |INFO: (promoted|demoted|Could not|DCS))/;
 const PROBE_TIMEOUT_MS = 2_000;
 
 /** Two members, one leading and one its synchronous standby, and three etcd members. */
