@@ -19,7 +19,14 @@ const chosen = wanted.length > 0 ? wanted : BENCHES.filter((name) => !BY_NAME_ON
 const needsSandbox = chosen.some((name) => !WITHOUT_SANDBOX.has(name));
 const sandbox = `bench-${process.pid}`;
 const env = { ...process.env, CAPSTAN_SANDBOX: sandbox };
-const run = (command, args) => spawnSync(command, args, { stdio: 'inherit', env }).status ?? 1;
+const EXIT_INTERRUPTED = 130;
+let interrupted = false;
+
+function run(command, args) {
+  const { status } = spawnSync(command, args, { stdio: 'inherit', env });
+  if (status === null || status === EXIT_INTERRUPTED) interrupted = true;
+  return status ?? 1;
+}
 // Ctrl-C reaches the benchmark too; this one stays to take the sandbox down.
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => {});
 
@@ -28,9 +35,11 @@ try {
   failed += run(process.execPath, [join(here, '..', 'scripts', 'build.mjs')]);
   if (needsSandbox) failed += run(capstan, ['sandbox', 'up', '--name', sandbox]);
   if (failed === 0) {
-    for (const name of chosen) failed += run(process.execPath, [join(here, `${name}.ts`)]);
+    for (const name of chosen) {
+      if (!interrupted) failed += run(process.execPath, [join(here, `${name}.ts`)]);
+    }
   }
 } finally {
   if (needsSandbox) run(capstan, ['sandbox', 'down', '--name', sandbox]);
 }
-process.exit(failed === 0 ? 0 : 1);
+process.exit(interrupted ? EXIT_INTERRUPTED : failed === 0 ? 0 : 1);

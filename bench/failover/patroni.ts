@@ -36,7 +36,7 @@ async function openPatroni(ttlS: number, signal: AbortSignal): Promise<Estate> {
   const workshop = await Workshop.open();
   try {
     const ports = await findFreePorts(ETCD_PORTS + 4, await recordedPorts());
-    const etcdPorts = await startEtcd(workshop, ports.slice(0, ETCD_PORTS));
+    const etcdPorts = await startEtcd(workshop, ports.slice(0, ETCD_PORTS), signal);
     const password = randomBytes(16).toString('hex');
     const members = await startMembers({
       workshop,
