@@ -21,11 +21,13 @@ const root = join(import.meta.dirname, '..');
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
 
+const seconds = (ms: number): string => (ms / 1_000).toFixed(2);
+
 async function measured({ name, open }: Product): Promise<number> {
   const estate = await open(stop.signal);
   try {
     const tookMs = await measureFailover(estate, stop.signal);
-    console.error(`  ${name}: ${(tookMs / 1_000).toFixed(2)} s; ${await estate.account()}`);
+    console.error(`  ${name}: ${seconds(tookMs)} s; ${await estate.account()}`);
     return tookMs;
   } catch (error) {
     console.error(`  ${name}: no figure; ${await estate.account().catch(messageOf)}`);
@@ -51,7 +53,6 @@ async function run(): Promise<void> {
     const order = round % 2 === 0 ? [capstan, patroni] : [patroni, capstan];
     for (const { product, tookMs } of order) tookMs.push(await measured(product));
   }
-  const seconds = (ms: number) => (ms / 1_000).toFixed(2);
   const version = execFileSync('/usr/bin/patroni', ['--version'], { encoding: 'utf8' }).trim();
   console.log(machineFacts());
   console.log(

@@ -24,10 +24,11 @@ export interface PatroniOptions {
  */
 export const PATRONI_PACE = { loopWaitS: 1, retryTimeoutS: 2 } as const;
 
+const local = (port: number): string => `127.0.0.1:${port}`;
+
 /** The text of one member's configuration file. */
 export function patroniConfig({ member, etcdPorts, binDir, ttlS, password }: PatroniOptions): string {
   const { name, home, postgresPort, restPort } = member;
-  const local = (port: number) => `127.0.0.1:${port}`;
   return stringify({
     scope: 'bench',
     namespace: '/bench/',
