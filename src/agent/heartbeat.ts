@@ -2,9 +2,9 @@ import { timestampOf } from '../clock/clock.ts';
 import type { HeartbeatRecord, FollowerFacts, MemberState } from '../domain/records.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
-import type { LivenessLease } from '../etcd/port.ts';
 import type { MemberContext } from './context.ts';
 import { parseFollowerName } from './follower-name.ts';
+import type { AgentLiveness } from './liveness.ts';
 import type { Session } from './local-session.ts';
 import { timelineOfWalFile } from './timeline-history.ts';
 import type { Walsender } from './sync-set.ts';
@@ -45,12 +45,18 @@ export class Heartbeat {
   readonly #context: MemberContext;
   readonly #session: Session;
   readonly #sources: HeartbeatSources;
-  #liveness: LivenessLease | undefined;
+  readonly #liveness: AgentLiveness;
 
-  constructor(context: MemberContext, session: Session, sources: HeartbeatSources) {
-    this.#context = context;
-    this.#session = session;
-    this.#sources = sources;
+  constructor(options: {
+    readonly context: MemberContext;
+    readonly session: Session;
+    readonly liveness: AgentLiveness;
+    readonly sources: HeartbeatSources;
+  }) {
+    this.#context = options.context;
+    this.#session = options.session;
+    this.#liveness = options.liveness;
+    this.#sources = options.sources;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -69,37 +75,15 @@ export class Heartbeat {
   async beat(): Promise<void> {
     const { etcd, keys, cluster, member, contract } = this.#context;
     const record = await this.#record();
-    const liveness = await this.#lease();
-    await etcd.transact(
-      [],
-      [
-        {
-          kind: 'put',
-          key: keys.heartbeat(cluster, member),
-          value: JSON.stringify(record),
-          leaseId: liveness.id,
-        },
-      ],
-      { timeoutMs: contract.deadlines.etcdMs },
+    const key = keys.heartbeat(cluster, member);
+    const value = JSON.stringify(record);
+    await this.#liveness.write((leaseId) =>
+      etcd.transact([], [{ kind: 'put', key, value, leaseId }], { timeoutMs: contract.deadlines.etcdMs }),
     );
   }
 
   async close(): Promise<void> {
-    await this.#liveness?.close().catch(() => undefined);
     await this.#session.close();
-  }
-
-  async #lease(): Promise<LivenessLease> {
-    if (this.#liveness !== undefined) return this.#liveness;
-    const lease = await this.#context.etcd.grantLiveness(this.#context.contract.liveness.heartbeatTtlMs);
-    this.#liveness = lease;
-    void this.#forgetWhenLost(lease);
-    return lease;
-  }
-
-  async #forgetWhenLost(lease: LivenessLease): Promise<void> {
-    await lease.lost;
-    if (this.#liveness === lease) this.#liveness = undefined;
   }
 
   async #record(): Promise<HeartbeatRecord> {

@@ -1,9 +1,10 @@
-import { type Clock, timestampOf } from '../clock/clock.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { ClusterView } from '../controlplane/cluster-view.ts';
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
-import { readRecord, revisionOf, Transaction } from '../controlplane/store.ts';
+import { formatDurationMs } from '../domain/duration.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
-import type { ClaimRecord } from '../domain/records.ts';
+import type { ClaimPublisher } from './claim-publisher.ts';
 import type { MemberContext } from './context.ts';
 import { followerName } from './follower-name.ts';
 import { LagRing } from './lag-ring.ts';
@@ -14,7 +15,6 @@ import { decisionBound, type GateState, nextGate } from './rpo-gate.ts';
 import type { Walsender } from './sync-set.ts';
 
 const TICK_MS = 200;
-const PUBLISH_EVERY_MS = 1_000;
 /** At five a second: two minutes; older entries are thinned. */
 const RING_ENTRIES_MAX = 600;
 /** A claim is taken back this much before its gate, so that decisions needn't stop while etcd is being told. */
@@ -31,19 +31,18 @@ export class LagWatch {
   readonly #watch: EstateWatch;
   readonly #isLeading: () => boolean;
   readonly #onChange: () => void;
+  readonly #publisher: ClaimPublisher;
   #rings = new Map<string, LagRing>();
   #state: GateState = 'unproved';
   #term = 0;
   #walsenders: readonly Walsender[] = [];
   #boundApplied = false;
-  #withdrawnInEtcd = false;
-  #publishedAtMs = -Infinity;
-  #published: ClaimRecord['status'] | undefined;
 
   constructor(options: {
     readonly context: MemberContext;
     readonly session: Session;
     readonly watch: EstateWatch;
+    readonly publisher: ClaimPublisher;
     readonly isLeading: () => boolean;
     /** Told when what the lease row should say has changed. */
     readonly onChange: () => void;
@@ -51,6 +50,7 @@ export class LagWatch {
     this.#context = options.context;
     this.#session = options.session;
     this.#watch = options.watch;
+    this.#publisher = options.publisher;
     this.#isLeading = options.isLeading;
     this.#onChange = options.onChange;
   }
@@ -128,7 +128,7 @@ export class LagWatch {
       state: before,
       hasObserver: observers.length > 0,
       lagMs: this.#lagMs(nowMs),
-      withdrawnInEtcd: this.#withdrawnInEtcd,
+      withdrawnInEtcd: this.#publisher.withdrawnInEtcd,
       rpo: contract.rpo,
       headStartMs: HEAD_START_MS,
     });
@@ -136,50 +136,18 @@ export class LagWatch {
       logger.info({ from: before, to: this.#state, lagMs: this.#lagMs(nowMs) ?? null }, 'RPO claim');
       this.#onChange();
     }
-    await this.#publish(clocks);
+    await this.#publish(view, clocks);
   }
 
-  async #publish({ wallMs, nowMs }: ReturnType<typeof readBothClocks>): Promise<void> {
+  async #publish(view: ClusterView, clocks: ReturnType<typeof readBothClocks>): Promise<void> {
     // Advertised in etcd only once decisions are bounded by it.
     const status = this.#state === 'advertised' && this.#boundApplied ? 'advertised' : 'withdrawn';
-    if (this.#state === 'advertised' && status === 'withdrawn' && this.#published !== undefined) return;
-    if (status === this.#published && nowMs - this.#publishedAtMs < PUBLISH_EVERY_MS) return;
-    const { etcd, keys, cluster, contract } = this.#context;
-    const view = this.#watch.current().clusters.get(cluster);
-    const authority = view?.authority;
-    if (authority === undefined || authority.value.term !== this.#term) return;
-    const timeoutMs = contract.deadlines.etcdMs;
-    const key = keys.claim(cluster);
-    const stored = await readRecord<ClaimRecord>(etcd, key, { timeoutMs });
-    const unchanged = stored?.value.term === this.#term && stored.value.status === status;
-    const lagMs = this.#lagMs(nowMs);
-    const at = timestampOf(this.#context.clock);
-    const claim: ClaimRecord = {
-      term: this.#term,
-      status,
-      reason: status === 'advertised' ? null : this.#reason(),
-      budgetMs: contract.rpo.budgetMs,
-      lagMs: lagMs === undefined ? null : Math.round(lagMs),
-      validUntil:
-        status === 'advertised' && lagMs !== undefined
-          ? new Date(wallMs + contract.rpo.budgetMs - lagMs).toISOString()
-          : null,
-      changedAt: unchanged ? stored.value.changedAt : at,
-      at,
-    };
-    // Until the reply is here etcd may hold either. The claim's own revision keeps a write that was given up on, and still
-    // arrives, from replacing a later one.
-    this.#published = undefined;
-    if (status === 'advertised') this.#withdrawnInEtcd = false;
-    const written = await new Transaction(etcd)
-      .expect(keys.authority(cluster), revisionOf(authority))
-      .expect(key, revisionOf(stored))
-      .put(key, claim)
-      .commit({ timeoutMs });
-    if (!written) return;
-    this.#published = status;
-    this.#withdrawnInEtcd = status === 'withdrawn';
-    this.#publishedAtMs = nowMs;
+    if (this.#state === 'advertised' && status === 'withdrawn' && this.#publisher.published !== undefined)
+      return;
+    const lagMs = this.#lagMs(clocks.nowMs);
+    const reason = status === 'advertised' ? null : this.#reason();
+    const because = reason ?? this.#nearness(lagMs);
+    await this.#publisher.publish({ view, term: this.#term, status, reason, because, lagMs, ...clocks });
   }
 
   #reason(): string {
@@ -188,6 +156,11 @@ export class LagWatch {
     return fresh === undefined
       ? 'the remote follower has not been heard under this term'
       : 'the remote follower is behind the gate';
+  }
+
+  #nearness(lagMs: number | undefined): string {
+    const lag = lagMs === undefined ? 'near' : `${formatDurationMs(lagMs)} behind`;
+    return `the remote follower is ${lag}, and decisions are bounded`;
   }
 
   /** The best of the remote followers: a regional failover takes the one that holds most. */
@@ -208,8 +181,7 @@ export class LagWatch {
     this.#term = 0;
     this.#walsenders = [];
     this.#boundApplied = false;
-    this.#withdrawnInEtcd = false;
-    this.#published = undefined;
+    this.#publisher.forget();
   }
 }
 

@@ -2,11 +2,13 @@ import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { renewLease } from '../controlplane/lease.ts';
 import { AutomaticFailover } from './automatic/automatic-failover.ts';
 import { carryOut, type DataMaker } from './carry-out.ts';
+import { ClaimPublisher } from './claim-publisher.ts';
 import type { MemberContext } from './context.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LagWatch } from './lag-watch.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { leaseSql } from './lease-row.ts';
+import { AgentLiveness } from './liveness.ts';
 import { lookAt } from './look.ts';
 import type { MemberPostgres } from './member-postgres.ts';
 import { Reconciler } from './reconciler.ts';
@@ -36,11 +38,13 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
   const beatSession = postgres.session('heartbeat', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const rows = leaseSql(leaseSession, { cluster, member });
 
+  const liveness = new AgentLiveness(etcd, contract.liveness.heartbeatTtlMs);
   const parts: { reconciler?: Reconciler; keeper?: LeaseKeeper } = {};
   const lag = new LagWatch({
     context,
     session: lagSession,
     watch,
+    publisher: new ClaimPublisher(context, liveness),
     isLeading: () => parts.reconciler?.leading === true,
     onChange: () => parts.keeper?.hurry(),
   });
@@ -105,11 +109,16 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     },
   });
   parts.reconciler = reconciler;
-  const heartbeat = new Heartbeat(context, beatSession, {
-    state: () => reconciler.status,
-    leaseLeftMs: () => keeper.leaseLeftMs,
-    walsenders: () => lag.walsenders,
-    epoch: () => watch.current().clusters.get(cluster)?.membership?.value.epoch ?? 0,
+  const heartbeat = new Heartbeat({
+    context,
+    session: beatSession,
+    liveness,
+    sources: {
+      state: () => reconciler.status,
+      leaseLeftMs: () => keeper.leaseLeftMs,
+      walsenders: () => lag.walsenders,
+      epoch: () => watch.current().clusters.get(cluster)?.membership?.value.epoch ?? 0,
+    },
   });
 
   const automatic = new AutomaticFailover({ context, watch, state: () => reconciler.status.state });
@@ -118,7 +127,7 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
   await Promise.all(loops.map((loop) => loop.run(signal)));
   await keeper.withdraw('the agent is shutting down', { lost: false });
   await Promise.all([leaseSession, syncSession, lagSession, book].map((part) => part.close()));
-  await heartbeat.close();
+  await Promise.all([heartbeat.close(), liveness.close()]);
   await postgres.stop('fast', STOP_STEP_MS);
   logger.info({}, 'the agent has ended');
 }

@@ -5,7 +5,7 @@ import { assertNever } from '../domain/errors.ts';
  * - `unproved`: nothing has been heard yet under this term; not advertised.
  * - `advertised`: each decision is bounded by the last proof plus the gate.
  * - `withdrawing`: the claim is being taken back in etcd; decisions are still bounded.
- * - `withdrawn`: etcd says so; under the action `degrade` decisions are no longer bounded.
+ * - `withdrawn`: etcd says so; decisions are no longer bounded, or refused under the action `close`.
  * - `none`: the cluster has no remote follower, so there is nothing to claim.
  */
 export type GateState = 'none' | 'unproved' | 'advertised' | 'withdrawing' | 'withdrawn';
@@ -55,8 +55,8 @@ export function decisionBound(options: {
     case 'none':
       return undefined;
     case 'withdrawn':
-      if (rpo.action === 'degrade') return undefined;
-      break;
+      // Until the release, not only above the gate: a lag that hovers there would open and close admission by turns.
+      return rpo.action === 'close' ? nowMs : undefined;
     case 'unproved':
     case 'advertised':
     case 'withdrawing':

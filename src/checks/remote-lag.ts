@@ -1,5 +1,5 @@
 import { formatDurationMs } from '../domain/duration.ts';
-import { claimOfCluster } from '../controlplane/rpo-gate-standing.ts';
+import { rpoStanding } from '../controlplane/rpo-gate-standing.ts';
 import { perCluster, type ClusterFinding, type ClusterUnderCheck } from './per-cluster.ts';
 import type { Check } from './types.ts';
 
@@ -18,11 +18,16 @@ async function claim({ context, view, estate, cluster, leader }: ClusterUnderChe
     return { status: 'unknown', message: 'its members are not recorded', asked: 'etcd' };
   }
   const { readAtMs } = await context.snapshot();
-  const { claim: state, lagMs, reason } = claimOfCluster(view, readAtMs);
+  const {
+    claim: state,
+    lagMs,
+    reason,
+    budgetMs,
+    action,
+  } = rpoStanding(view, estate.contract.value, readAtMs);
   if (state === 'none') {
     return { status: 'skipped', message: 'it has no remote follower: there is no claim to keep' };
   }
-  const { budgetMs } = estate.contract.value.rpo;
   const budget = `at most ${formatDurationMs(budgetMs)}`;
   const record = view.claim?.value;
   if (record === undefined || state === 'unknown') {
@@ -34,12 +39,12 @@ async function claim({ context, view, estate, cluster, leader }: ClusterUnderChe
     sampleAgeMs: Math.max(0, readAtMs - Date.parse(record.at)),
     figure: lagMs === null ? 'lag unknown' : `${formatDurationMs(lagMs)} behind`,
   };
-  const next = `capstan cluster show ${cluster}`;
+  const next = `capstan rpo show ${cluster}`;
   if (state === 'withdrawn') {
     return {
       ...evidence,
       status: 'fail',
-      message: `the claim is withdrawn: ${reason ?? 'no reason given'}`,
+      message: `the claim is withdrawn, action ${action}: ${reason ?? 'no reason given'}`,
       next,
     };
   }
@@ -47,7 +52,7 @@ async function claim({ context, view, estate, cluster, leader }: ClusterUnderChe
     return {
       ...evidence,
       status: 'fail',
-      message: 'the claim has lapsed: nothing has proved it lately',
+      message: `the claim has lapsed, action ${action}: nothing has proved it lately`,
       next,
     };
   }

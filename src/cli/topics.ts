@@ -11,6 +11,7 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   member: { description: 'Single Postgres instances and what their agents say.' },
   operation: { description: 'Journaled changes: watch, resume, abort.' },
   readiness: { description: 'Whether every promise can be kept now, with evidence.' },
+  rpo: { description: 'What a lost region would cost, and the gate that bounds it.' },
   sandbox: { description: 'A whole estate on this machine.' },
   shard: { description: 'Slices of issuers, each with one owner.' },
   token: { description: 'What became of a reservation token or a commit token.' },

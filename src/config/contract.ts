@@ -27,7 +27,8 @@ const schema = z.strictObject({
     budget: duration,
     gate: duration,
     release: duration,
-    action: z.enum(['degrade', 'close']),
+    action: z.enum(['throttle', 'close', 'degrade']),
+    throttle: z.strictObject({ decisionsPerSecond: count }).optional(),
   }),
   rto: z.strictObject({ max: duration }),
   failover: z
@@ -66,6 +67,14 @@ function contradictions(contract: Contract): string[] {
     [lease.ttlMs >= 2_000, 'lease.ttl must be at least 2s'],
     [rpo.gateMs < rpo.budgetMs, 'rpo.gate must be below rpo.budget'],
     [rpo.releaseMs < rpo.gateMs, 'rpo.release must be below rpo.gate'],
+    [
+      rpo.action !== 'throttle' || rpo.throttle !== undefined,
+      'rpo.throttle.decisionsPerSecond is required when rpo.action is throttle',
+    ],
+    [
+      rpo.action === 'throttle' || rpo.throttle === undefined,
+      `rpo.throttle has no effect when rpo.action is ${rpo.action}: leave it out, or set rpo.action to throttle`,
+    ],
     [deadlines.lockWaitMs < deadlines.decisionMs, 'deadlines.lockWait must be below deadlines.decision'],
     ...failoverRules(contract),
     [
@@ -116,7 +125,13 @@ export function parseContract(text: string, source: string): Contract {
     version,
     lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
     durability,
-    rpo: { budgetMs: rpo.budget, gateMs: rpo.gate, releaseMs: rpo.release, action: rpo.action },
+    rpo: {
+      budgetMs: rpo.budget,
+      gateMs: rpo.gate,
+      releaseMs: rpo.release,
+      action: rpo.action,
+      ...(rpo.throttle === undefined ? {} : { throttle: rpo.throttle }),
+    },
     rto: { maxMs: rto.max },
     ...(failover === undefined
       ? {}

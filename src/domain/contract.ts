@@ -9,6 +9,14 @@ export interface FailoverPolicy {
   readonly flap: { readonly max: number; readonly withinMs: number };
 }
 
+/**
+ * What is done while the RPO claim can't be kept:
+ * - `throttle`: decisions go on slowed, without the claim;
+ * - `close`: decisions are refused;
+ * - `degrade`: decisions go on, without the claim.
+ */
+export type RpoAction = 'throttle' | 'close' | 'degrade';
+
 /** The budgets of `contract.yaml`, in milliseconds and counts. Parsed by src/config/contract.ts. */
 export interface Contract {
   readonly version: number;
@@ -23,7 +31,9 @@ export interface Contract {
     readonly budgetMs: number;
     readonly gateMs: number;
     readonly releaseMs: number;
-    readonly action: 'degrade' | 'close';
+    readonly action: RpoAction;
+    /** How fast each gateway lets a cluster decide; there exactly when `action` is `throttle`. */
+    readonly throttle?: { readonly decisionsPerSecond: number };
   };
   readonly rto: { readonly maxMs: number };
   readonly failover?: FailoverPolicy;

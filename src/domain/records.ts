@@ -2,6 +2,7 @@
  * The shapes that etcd holds (keys: src/controlplane/keys.ts). Every record is JSON; times are ISO 8601 in UTC and are
  * for people, never compared for authority; LSNs and positions are decimal or `X/Y` strings.
  */
+import type { RpoAction } from './contract.ts';
 import type { ShardId } from './shard.ts';
 
 /** Written once by `capstan init`; `incarnation` tells a rebuilt etcd from the one that was lost. */
@@ -247,7 +248,7 @@ export interface PromotionReport {
   readonly promotedAt: string;
 }
 
-/** The advertised RPO claim of a cluster: valid only until `validUntil`, whoever dies. */
+/** The RPO claim of a cluster, under an etcd lease of its leader's agent: valid only until `validUntil`, whoever dies. */
 export interface ClaimRecord {
   readonly term: number;
   readonly status: 'advertised' | 'withdrawn';
@@ -256,7 +257,12 @@ export interface ClaimRecord {
   /** Age of the newest entry that the remote follower is known to have replayed; null when never heard. */
   readonly lagMs: number | null;
   readonly validUntil: string | null;
+  /** What the contract has done above the gate, as the leader's agent takes it. */
+  readonly action: RpoAction;
+  /** Each gateway's, for `throttle`. */
+  readonly decisionsPerSecond: number | null;
   readonly changedAt: string;
+  readonly changedBecause: string;
   readonly at: string;
 }
 

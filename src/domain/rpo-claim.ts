@@ -18,6 +18,8 @@ export interface ClaimReading {
   readonly validUntil: string | null;
   /** Since when it reads so; null when that isn't known. */
   readonly since: string | null;
+  /** What made it so; null when that isn't known. */
+  readonly because: string | null;
 }
 
 export interface ClaimContext {
@@ -35,6 +37,7 @@ const silent = (claim: ClaimStatus, reason: string, validUntil: string | null = 
   reason,
   validUntil,
   since: claim === 'lapsed' ? validUntil : null,
+  because: claim === 'unknown' ? null : reason,
 });
 
 /** A claim lapses by itself: what nothing proves any more is not advertised, whoever died. */
@@ -50,9 +53,16 @@ export function readClaim(
     const now = term === undefined ? 'no authority is known' : `the authority's is ${term}`;
     return silent('unknown', `it was published under term ${record.term}, and ${now}`);
   }
-  const { budgetMs, lagMs, validUntil, changedAt: since } = record;
+  const { budgetMs, lagMs, validUntil, changedAt: since, changedBecause: because } = record;
   if (record.status === 'withdrawn') {
-    return { claim: 'withdrawn', lagMs: aged(record, nowMs), reason: record.reason, validUntil, since };
+    return {
+      claim: 'withdrawn',
+      lagMs: aged(record, nowMs),
+      reason: record.reason,
+      validUntil,
+      since,
+      because,
+    };
   }
   const leftMs = validUntil === null ? 0 : Date.parse(validUntil) - nowMs;
   // The recorded lag is the age at the time of the record; nothing newer is known, so no figure is given.
@@ -61,7 +71,7 @@ export function readClaim(
   }
   // What was proved ages with the clock: of the budget, all is used but what is left of the validity.
   const agedMs = Math.max(lagMs ?? 0, Math.round(budgetMs - leftMs));
-  return { claim: 'advertised', lagMs: agedMs, reason: null, validUntil, since };
+  return { claim: 'advertised', lagMs: agedMs, reason: null, validUntil, since, because };
 }
 
 export const hasObserver = ({ members }: MembershipRecord): boolean =>

@@ -8,8 +8,8 @@ export interface BatcherOptions<C, A> {
   /** Commands that wait for their answer, over all shards. */
   readonly commandsMax: number;
   readonly deadlineMs: number;
-  /** The right to have one more batch under way towards the shard's cluster. */
-  readonly permit: (shard: number) => Permit | Promise<Permit>;
+  /** The right to have one more batch under way towards the shard's cluster; `wanted`: how many commands wait by now. */
+  readonly permit: (shard: number, wanted: () => number) => Permit | Promise<Permit>;
   /** Sends a batch and marks what it sends. Never rejects; settles each ticket now or leaves it to its deadline. */
   readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult>;
   readonly onFull: (shard: number, full: 'shard' | 'gateway') => A;

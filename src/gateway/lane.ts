@@ -5,7 +5,7 @@ import type { Ticket } from './ticket.ts';
 export interface LaneOptions<C, A> {
   readonly shard: number;
   readonly batchCommandsMax: number;
-  readonly permit: (shard: number) => Permit | Promise<Permit>;
+  readonly permit: (shard: number, wanted: () => number) => Permit | Promise<Permit>;
   readonly send: (shard: number, batch: readonly Ticket<C, A>[]) => Promise<SendResult>;
 }
 
@@ -41,20 +41,23 @@ export class Lane<C, A> {
   }
 
   async #run(): Promise<void> {
-    const { shard, permit, send } = this.#options;
+    const { shard, permit, send, batchCommandsMax } = this.#options;
+    const wanted = () => Math.min(batchCommandsMax, this.waiting);
     try {
       while (this.#queue.length > 0) {
-        const granted = permit(shard);
+        const granted = permit(shard, wanted);
         const held = granted instanceof Promise ? await granted : granted;
         let result: SendResult | undefined;
+        let used = 0;
         try {
-          const batch = this.#take();
+          const batch = this.#take(held);
+          used = batch.length;
           if (batch.length > 0) {
             result = await send(shard, batch);
             if (result.kind === 'again') this.#putBack(batch);
           }
         } finally {
-          held.release();
+          held.release(used);
         }
         if (result?.kind === 'again') await result.when;
         // What arrived in this same turn of the event loop joins the next batch; nothing is waited for.
@@ -65,14 +68,18 @@ export class Lane<C, A> {
     }
   }
 
-  #take(): readonly Ticket<C, A>[] {
+  #take({ commandsMax = Infinity, timeLeftMinMs }: Permit): readonly Ticket<C, A>[] {
     const batch: Ticket<C, A>[] = [];
+    const most = Math.min(commandsMax, this.#options.batchCommandsMax);
     let taken = 0;
     for (const ticket of this.#queue) {
-      if (batch.length === this.#options.batchCommandsMax) break;
+      if (timeLeftMinMs !== undefined && ticket.deadlineAt - performance.now() < timeLeftMinMs)
+        ticket.expire();
+      if (!ticket.settled) {
+        if (batch.length === most) break;
+        batch.push(ticket);
+      }
       taken += 1;
-      if (ticket.settled) continue;
-      batch.push(ticket);
     }
     this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
     return batch;

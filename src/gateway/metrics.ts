@@ -17,6 +17,7 @@ export class GatewayMetrics {
   readonly #latency: Histogram<'route'>;
   readonly #batches: Counter<'result'>;
   readonly #batchSize: Histogram;
+  readonly #throttled: Counter<'cluster'>;
   readonly #children = new Map<string, Counter.Internal>();
 
   constructor() {
@@ -47,16 +48,23 @@ export class GatewayMetrics {
       buckets: COMMANDS,
       registers,
     });
+    this.#throttled = new Counter({
+      name: 'capstan_gateway_rpo_throttled_total',
+      help: 'Commands that the pace of the RPO gate left no time for: refused, without effect.',
+      labelNames: ['cluster'],
+      registers,
+    });
   }
 
   /** Gauges that are read when somebody asks. */
   observe({ routes, waiting, staleForMs }: GatewayMetricsOptions): void {
     const registers = [this.registry];
-    const gauge = (name: string, help: string, read: (set: Gauge<'cluster'>) => void) =>
+    type Label = 'cluster' | 'action';
+    const gauge = (name: string, help: string, read: (set: Gauge<Label>) => void) =>
       new Gauge({
         name,
         help,
-        labelNames: ['cluster'],
+        labelNames: ['cluster', 'action'],
         registers,
         collect() {
           this.reset();
@@ -74,13 +82,25 @@ export class GatewayMetrics {
     });
     gauge('capstan_gateway_rpo_claim', '1 while the RPO claim is advertised and proved, else 0.', (set) => {
       for (const cluster of routes.view.clusters.keys()) {
-        set.set({ cluster }, routes.claimOf(cluster).claim === 'advertised' ? 1 : 0);
+        set.set({ cluster }, routes.rpoOf(cluster)?.claim === 'advertised' ? 1 : 0);
       }
     });
     gauge('capstan_gateway_rpo_lag_seconds', 'RPO lag; no sample when it is not known.', (set) => {
       for (const cluster of routes.view.clusters.keys()) {
-        const { lagMs } = routes.claimOf(cluster);
+        const lagMs = routes.rpoOf(cluster)?.lagMs ?? null;
         if (lagMs !== null) set.set({ cluster }, lagMs / 1_000);
+      }
+    });
+    gauge('capstan_gateway_rpo_budget_seconds', 'What the RPO lag is held against.', (set) => {
+      for (const cluster of routes.view.clusters.keys()) {
+        const budgetMs = routes.rpoOf(cluster)?.budgetMs;
+        if (budgetMs !== undefined) set.set({ cluster }, budgetMs / 1_000);
+      }
+    });
+    gauge('capstan_gateway_rpo_action', '1 while the RPO gate takes its action, else 0.', (set) => {
+      for (const cluster of routes.view.clusters.keys()) {
+        const rpo = routes.rpoOf(cluster);
+        if (rpo !== undefined) set.set({ cluster, action: rpo.action }, rpo.acts ? 1 : 0);
       }
     });
   }
@@ -94,6 +114,10 @@ export class GatewayMetrics {
     }
     child.inc();
     this.#latency.labels(route).observe(seconds);
+  }
+
+  throttled(cluster: string): void {
+    this.#throttled.labels(cluster).inc();
   }
 
   batch(result: string, commands: number): void {

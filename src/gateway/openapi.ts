@@ -49,7 +49,9 @@ const AUTHORITY_HEADERS = {
   'Capstan-Term': "Raised at each change of the cluster's leader.",
   'Capstan-Rpo-Lag-Ms': 'Age of what the remote follower has replayed, or `unknown`.',
   'Capstan-Rpo-Claim':
-    '`advertised` while the RPO promise is being proved; else `withdrawn`, `lapsed`, `unknown`.',
+    '`advertised` while the RPO promise is being proved; else `withdrawn`, `lapsed`, `unknown`, or `none` without a remote follower.',
+  'Capstan-Rpo-Action':
+    'What the RPO gate does now: `throttle`, `close` or `degrade`, as the contract says; else `none`, or `unknown`.',
   'Capstan-Durability': '`sync`: held by the same-region follower; `degraded`: by the leader alone.',
 } as const;
 

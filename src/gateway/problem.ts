@@ -27,6 +27,7 @@ const CATALOGUE = {
   outcome_unknown: [503, 'The authority could not say'],
   route_stale: [503, 'The authority changed and its successor is not known yet'],
   rpo_lapsed: [503, 'The right to decide under the advertised RPO has lapsed'],
+  rpo_throttled: [503, 'Decisions are slowed until the remote follower is near again'],
   shard_busy: [503, 'The shard did not come free in time'],
   shard_sealed: [503, 'The shard is being handed over'],
   stopping: [503, 'The gateway is stopping'],

@@ -1,4 +1,5 @@
-import type { Contract } from '../domain/contract.ts';
+import type { Contract, RpoAction } from '../domain/contract.ts';
+import type { ClaimStatus } from '../domain/rpo-claim.ts';
 import type { LeaseObserver } from './lease-observer.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -14,6 +15,19 @@ export interface ClusterReadiness {
   readonly leader: string | null;
   readonly term: number | null;
   readonly promises: Readonly<Record<PromiseName, PromiseState>>;
+  readonly rpo: RpoReport;
+}
+
+/** The RPO of a cluster as machines read it; null: not known. */
+export interface RpoReport {
+  readonly claim: ClaimStatus;
+  readonly reason: string | null;
+  readonly lag_ms: number | null;
+  readonly budget_ms: number | null;
+  readonly valid_until: string | null;
+  /** What is done above the gate, and whether it is done now. */
+  readonly action: RpoAction | null;
+  readonly acts: boolean;
 }
 
 export interface Readiness {
@@ -61,34 +75,50 @@ export function readinessOf(options: ReadinessOptions): Readiness | undefined {
   return report(states[0]?.reason ?? 'there is no cluster');
 }
 
-function clusterReadiness({ routes, leases }: ReadinessOptions, cluster: string): ClusterReadiness {
+function clusterReadiness(options: ReadinessOptions, cluster: string): ClusterReadiness {
+  const { routes } = options;
   const { authority, inSync } = routes.view.clusters.get(cluster) ?? {};
   const leader = authority?.value.phase === 'open' ? authority.value.leader : null;
+  const rpo = rpoReport(routes, cluster);
   return {
     cluster,
     leader,
     term: authority?.value.term ?? null,
     promises: {
-      decisions:
-        authority === undefined
-          ? broken('no authority is recorded')
-          : leader === null
-            ? broken(`the cluster is ${authority.value.phase}: no leader may decide`)
-            : leases.renewedRecently(cluster)
-              ? kept
-              : broken(`${leader} was not seen to renew its lease lately`),
+      decisions: decisionState(options, cluster, rpo),
       durability:
         inSync === undefined
           ? broken('no in-sync set is recorded')
           : inSync.value.degraded
             ? broken('the leader is its own durable set')
             : kept,
-      rpo: rpoState(routes, cluster),
+      rpo: rpo.claim === 'advertised' ? kept : broken(rpoWords(rpo)),
     },
+    rpo,
   };
 }
 
-function rpoState(routes: RouteTable, cluster: string): PromiseState {
-  const { claim, reason } = routes.claimOf(cluster);
-  return claim === 'advertised' ? kept : broken(`${claim}: ${reason ?? 'no reason given'}`);
+function decisionState({ routes, leases }: ReadinessOptions, cluster: string, rpo: RpoReport): PromiseState {
+  const authority = routes.view.clusters.get(cluster)?.authority?.value;
+  if (authority === undefined) return broken('no authority is recorded');
+  const { phase, leader } = authority;
+  if (phase !== 'open' || leader === null) return broken(`the cluster is ${phase}: no leader may decide`);
+  if (!leases.renewedRecently(cluster)) return broken(`${leader} was not seen to renew its lease lately`);
+  if (rpo.acts && rpo.action === 'close') return broken(`the RPO gate refuses decisions: ${rpoWords(rpo)}`);
+  return kept;
+}
+
+const rpoWords = ({ claim, reason }: RpoReport): string => `${claim}: ${reason ?? 'no reason given'}`;
+
+function rpoReport(routes: RouteTable, cluster: string): RpoReport {
+  const rpo = routes.rpoOf(cluster);
+  return {
+    claim: rpo?.claim ?? 'unknown',
+    reason: rpo === undefined ? 'nothing was published yet' : rpo.reason,
+    lag_ms: rpo?.lagMs ?? null,
+    budget_ms: rpo?.budgetMs ?? null,
+    valid_until: rpo?.validUntil ?? null,
+    action: rpo?.action ?? null,
+    acts: rpo?.acts ?? true,
+  };
 }

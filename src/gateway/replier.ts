@@ -32,8 +32,7 @@ export function replyAnswer(
   const { shard, token } = command;
   switch (answer.kind) {
     case 'decided': {
-      const headers = headersOfFacts(answer.facts);
-      if (answer.facts.rpo_claim === null) headers['capstan-rpo-claim'] = claimAt(routes, shard);
+      const headers = headersOfFacts(routes, answer.facts);
       if (isRefusedCommand(answer.result)) {
         const { code, details } = commandRefusal(answer.result.refused);
         return sendProblem(reply, code, details, headers);
@@ -57,11 +56,6 @@ export function replyAnswer(
       return assertNever(answer);
   }
 }
-
-const claimAt = (routes: RouteTable, shard: number): string => {
-  const route = routes.routeOf(shard);
-  return route === undefined ? 'unknown' : routes.claimOf(route.scope.cluster).claim;
-};
 
 /** Where the outcome of a token is asked for; relative, for this gateway is one of several. */
 export const resolveUrl = ({ issuer, token }: Pick<AnsweredCommand, 'issuer' | 'token'>): string =>

@@ -1,10 +1,13 @@
+import type { RpoStanding } from '../controlplane/rpo-gate-standing.ts';
 import type { AnswerFacts } from '../reservations/types.ts';
 import type { RouteTable } from './route-table.ts';
 
 export type ReplyHeaders = Record<string, string>;
 
 /** The authority's own words on itself. `unknown` is never shown as zero. */
-export function headersOfFacts(facts: AnswerFacts): ReplyHeaders {
+export function headersOfFacts(routes: RouteTable, facts: AnswerFacts): ReplyHeaders {
+  const route = routes.routeOf(facts.shard);
+  const rpo = route === undefined ? undefined : routes.rpoOf(route.scope.cluster);
   // A lapsed claim's lag is the one of its last proof, not of now.
   const lagMs = facts.rpo_claim === 'lapsed' ? null : facts.rpo_lag_ms;
   return {
@@ -12,24 +15,31 @@ export function headersOfFacts(facts: AnswerFacts): ReplyHeaders {
     'capstan-generation': String(facts.generation),
     'capstan-term': String(facts.term),
     'capstan-rpo-lag-ms': lagMs === null ? 'unknown' : String(lagMs),
-    'capstan-rpo-claim': facts.rpo_claim ?? 'unknown',
+    'capstan-rpo-claim': facts.rpo_claim ?? rpo?.claim ?? 'unknown',
+    'capstan-rpo-action': actionWord(rpo),
     'capstan-durability': facts.degraded ? 'degraded' : 'sync',
   };
 }
+
+/** The gate's action while it is taken, as this gateway knows it. */
+const actionWord = (rpo: RpoStanding | undefined): string =>
+  rpo === undefined ? 'unknown' : rpo.acts ? rpo.action : 'none';
 
 /** For an answer that the authority didn't give: what this gateway knows of it. */
 export function headersOfRoute(routes: RouteTable, shard: number): ReplyHeaders {
   const route = routes.routeOf(shard);
   if (route === undefined) return { 'capstan-shard': String(shard) };
   const { cluster, generation, term } = route.scope;
-  const { claim, lagMs } = routes.claimOf(cluster);
+  const rpo = routes.rpoOf(cluster);
+  const lagMs = rpo?.lagMs ?? null;
   const degraded = routes.view.clusters.get(cluster)?.inSync?.value.degraded;
   return {
     'capstan-shard': String(shard),
     'capstan-generation': String(generation),
     'capstan-term': String(term),
     'capstan-rpo-lag-ms': lagMs === null ? 'unknown' : String(lagMs),
-    'capstan-rpo-claim': claim,
+    'capstan-rpo-claim': rpo?.claim ?? 'unknown',
+    'capstan-rpo-action': actionWord(rpo),
     'capstan-durability': degraded === undefined ? 'unknown' : degraded ? 'degraded' : 'sync',
   };
 }

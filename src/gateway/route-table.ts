@@ -1,7 +1,6 @@
 import type { EstateView } from '../controlplane/estate-snapshot.ts';
-import { claimOfCluster } from '../controlplane/rpo-gate-standing.ts';
+import { type RpoStanding, rpoStanding } from '../controlplane/rpo-gate-standing.ts';
 import type { ShardState } from '../domain/records.ts';
-import { type ClaimReading, readClaim } from '../domain/rpo-claim.ts';
 import { shardOf, type ShardId } from '../domain/shard.ts';
 import type { Scope } from '../reservations/types.ts';
 
@@ -20,8 +19,6 @@ export interface RouteSource {
   current(): EstateView;
   onChange(listener: (view: EstateView) => void): () => void;
 }
-
-const UNKNOWN_CLUSTER = readClaim(undefined, { membership: undefined, term: undefined, nowMs: 0 });
 
 interface Seen {
   readonly route: ShardRoute;
@@ -85,10 +82,24 @@ export class RouteTable {
     return route;
   }
 
-  /** What may be said of a cluster's RPO claim at this moment. */
-  claimOf(cluster: string): ClaimReading {
-    const view = this.view.clusters.get(cluster);
-    return view === undefined ? UNKNOWN_CLUSTER : claimOfCluster(view, Date.now());
+  /** What may be said of a cluster's RPO claim at this moment, and what is done about it; undefined: nothing is known. */
+  rpoOf(cluster: string): RpoStanding | undefined {
+    const { clusters, contract } = this.view;
+    const view = clusters.get(cluster);
+    if (view === undefined || contract === undefined) return undefined;
+    return rpoStanding(view, contract.value, Date.now());
+  }
+
+  /** How many decisions a second the RPO gate leaves this gateway; undefined: it slows nothing. */
+  paceOf(cluster: string): number | undefined {
+    const { clusters, contract } = this.view;
+    const view = clusters.get(cluster);
+    // Each batch asks: what needs no clock comes first.
+    if (contract?.value.rpo.action !== 'throttle' && view?.claim?.value.action !== 'throttle')
+      return undefined;
+    const standing = this.rpoOf(cluster);
+    if (standing?.action !== 'throttle' || !standing.acts) return undefined;
+    return standing.decisionsPerSecond ?? undefined;
   }
 
   /** Resolves when the shard's route is another one than `route`, or after `timeoutMs`. */

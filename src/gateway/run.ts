@@ -22,6 +22,7 @@ import { LeaseObserver } from './lease-observer.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { RouteTable } from './route-table.ts';
 import { buildServer } from './server.ts';
+import { Throttle } from './throttle.ts';
 import { UnknownResolver } from './unknown-resolver.ts';
 
 /** How long a gateway that starts before its estate waits for it. */
@@ -141,14 +142,19 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
   });
   const { resolve } = new UnknownResolver(routes, connections);
   const { decisionMs } = contract.deadlines;
+  const throttle = new Throttle({ source: live, rateOf: (cluster) => routes.paceOf(cluster), decisionMs });
   const sender = new DecisionSender({ routes, connections, metrics, logger, decisionMs, resolve });
   const batcher = new Batcher<Command, Answer>({
     ...contract.admission,
     commandsMax: COMMANDS_MAX,
     deadlineMs: decisionMs,
-    permit: (shard) => {
+    permit: (shard, wanted) => {
       const cluster = routes.routeOf(shard)?.scope.cluster;
-      return cluster === undefined ? NO_PERMIT : connections.permits(cluster).take();
+      if (cluster === undefined) return NO_PERMIT;
+      const permits = connections.permits(cluster);
+      const paced = throttle.take(cluster, wanted);
+      // The pace first: a batch that waits for it must not hold back another one.
+      return paced === undefined ? permits.take() : both(paced, () => permits.take());
     },
     send: sender.send,
     onFull: (shard, full) =>
@@ -157,14 +163,21 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
         `${full === 'shard' ? `shard ${shard}` : 'this gateway'} admits no more requests now`,
       ),
     onStopping: () => refusedAnswer('stopping', 'this gateway is stopping: use another one'),
-    onDeadline: (_shard, _command, progress) =>
-      progress === 'sent'
-        ? UNKNOWN
-        : refusedAnswer('not_sent', `it could not be sent to the authority within ${decisionMs} ms`),
+    onDeadline: (shard, _command, progress) => {
+      if (progress === 'sent') return UNKNOWN;
+      const cluster = routes.routeOf(shard)?.scope.cluster;
+      if (cluster === undefined || !throttle.isActing(cluster)) {
+        return refusedAnswer('not_sent', `it could not be sent to the authority within ${decisionMs} ms`);
+      }
+      metrics.throttled(cluster);
+      const detail = `the RPO gate of ${cluster} slows decisions: its turn did not come within ${decisionMs} ms`;
+      return refusedAnswer('rpo_throttled', detail);
+    },
   });
   metrics.observe({ routes, waiting: () => batcher.waiting, staleForMs: () => live.staleForMs() });
   const close = () => {
     stopFollowing();
+    throttle.close();
     leases.close();
     connections.close();
   };
@@ -172,6 +185,18 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
 }
 
 const NO_PERMIT: Permit = { release: () => undefined };
+
+async function both(first: Promise<Permit>, second: () => Permit | Promise<Permit>): Promise<Permit> {
+  const one = await first;
+  const other = await second();
+  return {
+    ...one,
+    release: (used) => {
+      other.release(used);
+      one.release(used);
+    },
+  };
+}
 
 async function listen(app: FastifyInstance, endpoint: string): Promise<string> {
   const { host, port } = splitEndpoint(endpoint);

@@ -208,6 +208,15 @@ export const health = z
   })
   .meta({ id: 'Health', description: 'Liveness only: a lapsed claim is shown and fails nothing.' });
 
+const rpoReport = z.strictObject({
+  claim: z.enum(['advertised', 'withdrawn', 'lapsed', 'unknown', 'none']),
+  reason: z.string().nullable(),
+  lag_ms: z.number().nullable().meta({ description: 'Null: not known, which is not zero.' }),
+  budget_ms: z.number().nullable(),
+  valid_until: z.string().nullable(),
+  action: z.enum(['throttle', 'close', 'degrade']).nullable().meta({ description: 'By the contract.' }),
+  acts: z.boolean().meta({ description: 'Whether the action is taken now.' }),
+});
 const promise = z.strictObject({ kept: z.boolean(), reason: z.string().nullable() });
 export const readiness = z
   .strictObject({
@@ -220,6 +229,7 @@ export const readiness = z
         leader: z.string().nullable(),
         term: z.int().nullable(),
         promises: z.strictObject({ decisions: promise, durability: promise, rpo: promise }),
+        rpo: rpoReport,
       }),
     ),
   })

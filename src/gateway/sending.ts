@@ -4,6 +4,12 @@
  */
 export type SendResult = { readonly kind: 'done' } | { readonly kind: 'again'; readonly when: Promise<void> };
 
+/** The right to have one batch under way. */
 export interface Permit {
-  release(): void;
+  /** The most commands that it is for; absent: as many as a batch takes. */
+  readonly commandsMax?: number;
+  /** A command with less of its time left is answered as at its deadline; absent: each is sent. */
+  readonly timeLeftMinMs?: number;
+  /** `used`: how many commands were in the batch. */
+  release(used: number): void;
 }

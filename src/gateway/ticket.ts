@@ -16,20 +16,19 @@ export class Ticket<C, A> {
   readonly deadlineAt: number;
   readonly answer: Promise<A>;
   readonly #timer: NodeJS.Timeout;
+  readonly #onDeadline: (progress: Progress) => A;
   #resolve: ((answer: A) => void) | undefined;
   #progress: Progress = 'waiting';
   #heldBackBy: A | undefined;
 
   constructor(options: TicketOptions<C, A>) {
     this.command = options.command;
+    this.#onDeadline = options.onDeadline;
     this.deadlineAt = options.deadlineAt;
     this.answer = new Promise<A>((resolve) => {
       this.#resolve = resolve;
     });
-    this.#timer = setTimeout(
-      () => this.settle(this.#heldBackBy ?? options.onDeadline(this.#progress)),
-      options.timeLeftMs,
-    );
+    this.#timer = setTimeout(() => this.expire(), options.timeLeftMs);
   }
 
   get settled(): boolean {
@@ -49,6 +48,11 @@ export class Ticket<C, A> {
   markUnsent(because?: A): void {
     this.#progress = 'waiting';
     this.#heldBackBy = because;
+  }
+
+  /** Answers as at the deadline, now. */
+  expire(): void {
+    if (!this.settled) this.settle(this.#heldBackBy ?? this.#onDeadline(this.#progress));
   }
 
   /** The first answer counts; later ones are dropped. */

@@ -236,6 +236,8 @@ export async function createTestEstate(
     readonly shardCount?: number;
     /** Whether agents replace a lost leader by themselves; by default the test is the operator. */
     readonly automatic?: boolean;
+    /** Other budgets and another action than the shipped ones. */
+    readonly rpo?: Partial<Contract['rpo']>;
   } = {},
 ): Promise<TestEstate> {
   const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'estate-'));
@@ -268,6 +270,7 @@ export async function createTestEstate(
   const { automatic = false } = options;
   const contract: Contract = {
     ...shipped,
+    rpo: { ...shipped.rpo, ...options.rpo },
     ...(shipped.failover === undefined ? {} : { failover: { ...shipped.failover, automatic } }),
   };
   const port = await etcd.open();

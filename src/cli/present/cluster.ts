@@ -1,11 +1,12 @@
 import { pauseInForce, standingOf } from '../../controlplane/automatic/standing.ts';
 import type { ClusterView } from '../../controlplane/cluster-view.ts';
-import { claimOfCluster } from '../../controlplane/rpo-gate-standing.ts';
+import { rpoStanding } from '../../controlplane/rpo-gate-standing.ts';
 import type { Contract } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
 import type { HeartbeatRecord } from '../../domain/records.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
+import { rpoSummaryOf } from './rpo.ts';
 import type { AutomaticFailoverData, ClusterSummary, MemberSummary } from '../schemas/cluster.ts';
 
 /** A cluster as the command line shows it; what isn't known is null. `nowMs` is the caller's wall clock. */
@@ -43,14 +44,9 @@ export function summarizeCluster(options: {
       pause: pauseInForce(view.pause, nowMs) ?? null,
       block: blockOf(view),
     },
-    rpo: rpoOf(view, contract, nowMs),
+    rpo: rpoSummaryOf(rpoStanding(view, contract, nowMs)),
     members: summarizeMembers({ view, nowMs }),
   };
-}
-
-function rpoOf(view: ClusterView, { rpo }: Pick<Contract, 'rpo'>, nowMs: number): ClusterSummary['rpo'] {
-  const { claim, reason, lagMs, validUntil } = claimOfCluster(view, nowMs);
-  return { claim, reason, lagMs, budgetMs: rpo.budgetMs, validUntil };
 }
 
 function blockOf({ block }: ClusterView): ClusterSummary['automaticFailover']['block'] {
@@ -165,6 +161,12 @@ export function automaticLine({ standing, pause, block }: AutomaticFailoverData)
   return why.length === 0 ? standing : why.join('; ');
 }
 
+/** The claim, why it isn't advertised, and the action that is taken. */
+export function rpoLine({ claim, reason, action, acts }: ClusterSummary['rpo']): string {
+  const why = reason === null ? '' : `: ${reason}`;
+  return acts ? `${claim}${why}; action: ${action}` : `${claim}${why}`;
+}
+
 const untilWord = (until: string | null) => (until === null ? 'until it is ended' : `until ${until}`);
 
 /** One cluster in full. */
@@ -187,7 +189,7 @@ export function clusterSections(cluster: ClusterSummary): Section[] {
       ['durability', durabilityWord(cluster)],
       ['sync voters', durability === null ? null : durability.voters.join(', ')],
       ['RPO lag', `${duration(rpo.lagMs) ?? 'unknown'} of ${formatDurationMs(rpo.budgetMs)}`],
-      ['RPO claim', [rpo.claim, rpo.reason].filter((part) => part !== null).join(': ')],
+      ['RPO claim', rpoLine(rpo)],
     ]),
     table({ title: 'members', columns: MEMBER_COLUMNS, rows: cluster.members, empty: 'no members yet' }),
   ];

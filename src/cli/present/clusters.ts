@@ -24,10 +24,14 @@ export async function readClusters(found: {
 }
 
 /** The cluster of that name. Throws CapstanError `cluster_not_found` (exit 4) that names those that exist. */
-export function pickCluster(clusters: readonly ClusterSummary[], name: string): ClusterSummary {
-  const cluster = clusters.find((candidate) => candidate.name === name);
-  if (cluster !== undefined) return cluster;
-  const names = clusters.map((candidate) => candidate.name);
+export const pickCluster = (clusters: readonly ClusterSummary[], name: string): ClusterSummary =>
+  pickByName(clusters, name, (cluster) => cluster.name);
+
+/** What is said of the cluster of that name. Throws as `pickCluster`. */
+export function pickByName<T>(rows: readonly T[], name: string, nameOf: (row: T) => string): T {
+  const found = rows.find((row) => nameOf(row) === name);
+  if (found !== undefined) return found;
+  const names = rows.map(nameOf);
   throw refusedError(`there is no cluster ${JSON.stringify(name)}`, {
     code: 'cluster_not_found',
     next: names.length === 0 ? 'capstan cluster create <name>' : `clusters: ${names.join(', ')}`,

@@ -4,7 +4,7 @@ import { listOperations } from '../../controlplane/operation/journal.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import { facts, table, text, type Section } from '../render/section.ts';
 import type { StatusData } from '../schemas/status.ts';
-import { automaticLine, CLUSTER_COLUMNS, MEMBER_COLUMNS, summarizeCluster } from './cluster.ts';
+import { automaticLine, CLUSTER_COLUMNS, MEMBER_COLUMNS, rpoLine, summarizeCluster } from './cluster.ts';
 import { OPERATION_COLUMNS, summarizeOperation } from './operation.ts';
 
 /** Reads all that `capstan status` shows. Throws `estate_missing` and what etcd's reader throws. */
@@ -60,6 +60,9 @@ export function statusSections(data: StatusData): Section[] {
       .map(({ name, automaticFailover }) =>
         text(`automatic failover of ${name}: ${automaticLine(automaticFailover)}`),
       ),
+    ...clusters
+      .filter(({ rpo }) => rpo.acts)
+      .map(({ name, rpo }) => text(`RPO gate of ${name}: ${rpoLine(rpo)}`)),
     table({
       title: 'clusters',
       columns: CLUSTER_COLUMNS,

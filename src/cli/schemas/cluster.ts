@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { changed, count, lsn, name, ms, time, yes } from './common.ts';
+import { rpoSummary } from './rpo.ts';
 
 export const memberSummary = z.strictObject({
   name,
@@ -50,10 +51,6 @@ export const automaticFailover = z.strictObject({
   block: block.nullable().describe('Stands until `capstan cluster acknowledge`.'),
 });
 
-const claimStatus = z
-  .enum(['advertised', 'withdrawn', 'lapsed', 'unknown', 'none'])
-  .describe('Only `advertised` is a promise. `none`: the cluster has no remote follower.');
-
 export const clusterSummary = z.strictObject({
   name,
   homeRegion: name.nullable(),
@@ -84,13 +81,7 @@ export const clusterSummary = z.strictObject({
     })
     .nullable(),
   automaticFailover,
-  rpo: z.strictObject({
-    claim: claimStatus,
-    reason: z.string().nullable(),
-    lagMs: ms.nullable(),
-    budgetMs: ms,
-    validUntil: time.nullable(),
-  }),
+  rpo: rpoSummary,
   members: z.array(memberSummary),
 });
 

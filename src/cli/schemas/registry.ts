@@ -9,6 +9,7 @@ import { historyVerdict } from './history.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
 import { checkList, readinessReport } from './readiness.ts';
+import { rpoShow } from './rpo.ts';
 import { SANDBOX_SCHEMAS } from './sandbox.ts';
 import { status } from './status.ts';
 import { commitToken, tokenResolution } from './token.ts';
@@ -56,6 +57,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   OperationShow: operationShow,
   ReadinessCheckList: checkList,
   ReadinessReport: readinessReport,
+  RpoShow: rpoShow,
   Schema: schemaDocument,
   SchemaList: schemaList,
   ShardList: shardList,

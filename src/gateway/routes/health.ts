@@ -14,8 +14,10 @@ export function registerHealth(app: FastifyInstance, context: GatewayContext): v
 
   app.get('/healthz', async (_request, reply) => {
     const lapsed = [...routes.view.clusters.keys()].flatMap((cluster) => {
-      const { claim, reason } = routes.claimOf(cluster);
-      return claim === 'advertised' ? [] : [{ cluster, promise: 'rpo', claim, reason }];
+      const rpo = routes.rpoOf(cluster);
+      if (rpo?.acts === false) return [];
+      const { claim, reason } = rpo ?? { claim: 'unknown', reason: 'nothing was published yet' };
+      return [{ cluster, promise: 'rpo', claim, reason }];
     });
     return sendJson(reply, 200, {
       status: 'alive',

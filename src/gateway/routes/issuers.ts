@@ -49,7 +49,7 @@ async function read(
   if (found instanceof ProblemError) {
     return sendProblem(reply, found.code, found.details, headersOfRoute(routes, shard));
   }
-  const headers = headersOfFacts(found);
+  const headers = headersOfFacts(routes, found);
   if (!found.found) {
     const detail = `issuer ${request.issuer} has no limit: an operator has to set one`;
     return sendProblem(reply, 'issuer_not_found', { detail, field: 'issuer_id' }, headers);

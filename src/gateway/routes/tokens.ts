@@ -69,7 +69,7 @@ export function registerTokens(app: FastifyInstance, context: GatewayContext): v
       reply,
       200,
       tokenDocument({ status: result.outcome, issuer, token, outcome: result, evidence }),
-      headersOfFacts(facts),
+      headersOfFacts(routes, facts),
     );
   });
 }
@@ -78,7 +78,7 @@ function replyResolution(context: GatewayContext, reply: FastifyReply, found: To
   const { status, facts, evidence, asked, issuers, issuer } = found;
   const headers =
     facts !== null
-      ? headersOfFacts(facts)
+      ? headersOfFacts(context.routes, facts)
       : evidence.shard === null
         ? {}
         : headersOfRoute(context.routes, evidence.shard);

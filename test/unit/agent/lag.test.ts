@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LagRing } from '../../../src/agent/lag-ring.ts';
 import { renewInMs, rightEndsAt, rightLeftMs } from '../../../src/agent/lease-right.ts';
+import type { RpoAction } from '../../../src/domain/contract.ts';
 import { decisionBound, type GateState, nextGate } from '../../../src/agent/rpo-gate.ts';
 
 const heard = (mark: number, replayed: bigint) => ({ replayedLsn: replayed, replyMark: String(mark) });
@@ -94,9 +95,17 @@ describe('the RPO gate', () => {
     expect(bound('withdrawing')).toBe(3_100);
     expect(bound('withdrawn')).toBeUndefined();
     expect(decisionBound({ state: 'unproved', freshAtMs: undefined, nowMs: 700, rpo })).toBe(700);
-    expect(
-      decisionBound({ state: 'withdrawn', freshAtMs: 100, nowMs: 700, rpo: { ...rpo, action: 'close' } }),
-    ).toBe(3_100);
+  });
+
+  test('once withdrawn, bounds nothing when decisions go on, and all of them when they are refused', () => {
+    const bound = (action: RpoAction, freshAtMs: number | undefined) =>
+      decisionBound({ state: 'withdrawn', freshAtMs, nowMs: 700, rpo: { ...rpo, action } });
+    for (const freshAtMs of [undefined, 100, 600]) {
+      expect(bound('degrade', freshAtMs)).toBeUndefined();
+      expect(bound('throttle', freshAtMs)).toBeUndefined();
+      // Also between release and gate, where the last proof plus the gate is still to come.
+      expect(bound('close', freshAtMs)).toBe(700);
+    }
   });
 });
 

@@ -55,3 +55,30 @@ test('a batch may hold no more commands than the decision path takes', () => {
     /admission\.batchCommandsMax: must be at most 1000/,
   );
 });
+
+test.each([
+  ['action: throttle', /rpo\.throttle\.decisionsPerSecond is required when rpo\.action is throttle/],
+  [
+    'action: close\n  throttle: {decisionsPerSecond: 5}',
+    /rpo\.throttle has no effect when rpo\.action is close/,
+  ],
+  [
+    'action: degrade\n  throttle: {decisionsPerSecond: 5}',
+    /rpo\.throttle has no effect when rpo\.action is degrade/,
+  ],
+  ['action: throttle\n  throttle: {decisionsPerSecond: 0}', /rpo\.throttle\.decisionsPerSecond: /],
+  ['action: throttle\n  throttle: {perSecond: 5}', /rpo\.throttle\.decisionsPerSecond: /],
+  ['action: hope', /rpo\.action: /],
+])('an RPO action and its rate go together: %j is refused, naming both fields', (action, message) => {
+  const text = readFileSync(join(import.meta.dirname, '../../../contract.yaml'), 'utf8');
+  expect(() => parseContract(text.replace('action: degrade', action), 'c')).toThrow(message);
+});
+
+test('a throttle is read with its rate', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../../contract.yaml'), 'utf8');
+  const throttled = text.replace('action: degrade', 'action: throttle\n  throttle: {decisionsPerSecond: 5}');
+  expect(parseContract(throttled, 'c').rpo).toMatchObject({
+    action: 'throttle',
+    throttle: { decisionsPerSecond: 5 },
+  });
+});

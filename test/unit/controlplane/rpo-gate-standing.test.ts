@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ClusterView, emptyClusterView } from '../../../src/controlplane/cluster-view.ts';
-import { topologyRefusal } from '../../../src/controlplane/rpo-gate-standing.ts';
+import { rpoStanding, topologyRefusal } from '../../../src/controlplane/rpo-gate-standing.ts';
 import type { Versioned } from '../../../src/controlplane/store.ts';
 import type { Contract } from '../../../src/domain/contract.ts';
 import type { AuthorityRecord, ClaimRecord, MemberRole } from '../../../src/domain/records.ts';
@@ -27,7 +27,10 @@ const advertised: ClaimRecord = {
   budgetMs: 5_000,
   lagMs: 200,
   validUntil: at(4_800),
+  action: 'degrade',
+  decisionsPerSecond: null,
   changedAt: at(-8_000),
+  changedBecause: 'the remote follower is near',
   at: at(0),
 };
 const members = (role: MemberRole) => ({
@@ -77,5 +80,40 @@ describe('a planned change of topology', () => {
     expect(refusal?.code).toBe('rpo_gate_on');
     expect(refusal?.message).toMatch(/c1.*5\.0 s/);
     expect(refusal?.next).toContain('capstan rpo show c1');
+  });
+});
+
+describe('the standing of the gate', () => {
+  const throttled: Pick<Contract, 'rpo'> = {
+    rpo: { ...contract.rpo, action: 'throttle', throttle: { decisionsPerSecond: 40 } },
+  };
+
+  test('acts whenever there is a claim that is not proved', () => {
+    const acts = (given: ClusterView) => rpoStanding(given, contract, NOW).acts;
+    expect(acts(view(advertised))).toBe(false);
+    expect(acts(view(withdrawn))).toBe(true);
+    expect(acts(view({ ...advertised, validUntil: at(0) }))).toBe(true);
+    expect(acts(view(undefined))).toBe(true);
+    expect(acts(view(withdrawn, noObserver))).toBe(false);
+  });
+
+  test('takes the action from the claim of this term, else from the contract', () => {
+    const said = { ...withdrawn, action: 'throttle' as const, decisionsPerSecond: 7 };
+    const action = { action: 'throttle', decisionsPerSecond: 7 };
+    expect(rpoStanding(view(said), contract, NOW)).toMatchObject(action);
+    expect(rpoStanding(view(withdrawn), throttled, NOW)).toMatchObject({ action: 'degrade' });
+    for (const silent of [view(undefined), view({ ...withdrawn, term: 2 })]) {
+      const standing = rpoStanding(silent, throttled, NOW);
+      expect(standing).toMatchObject({ acts: true, action: 'throttle', decisionsPerSecond: 40 });
+    }
+  });
+
+  test('says since when and why it is so, of a lapse too', () => {
+    expect(rpoStanding(view(withdrawn), contract, NOW)).toMatchObject({
+      since: withdrawn.changedAt,
+      because: withdrawn.changedBecause,
+    });
+    const lapsed = rpoStanding(view({ ...advertised, validUntil: at(-700) }), contract, NOW);
+    expect(lapsed).toMatchObject({ since: at(-700), because: 'nothing has proved it since' });
   });
 });

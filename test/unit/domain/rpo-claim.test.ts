@@ -16,7 +16,10 @@ const advertised: ClaimRecord = {
   budgetMs: 5_000,
   lagMs: 100,
   validUntil: at(5_000),
+  action: 'degrade',
+  decisionsPerSecond: null,
   changedAt: at(-9_000),
+  changedBecause: 'the remote follower is near',
   at: at(0),
 };
 const withdrawn: ClaimRecord = {

@@ -192,3 +192,63 @@ describe('the batcher', () => {
     );
   });
 });
+
+describe('a permit for a few commands', () => {
+  const few = (commandsMax: number, more: object = {}) => ({ commandsMax, release: () => {}, ...more });
+
+  it('sends no more than that, in order, and says how many it used', async () => {
+    const used: number[] = [];
+    const wanted: number[] = [];
+    const sent: number[][] = [];
+    const paced = batcher({
+      permit: (_shard, wants) => {
+        wanted.push(wants());
+        return few(2, { release: (count: number) => used.push(count) });
+      },
+      send: (shard, batch) => {
+        sent.push(batch.map(({ command }) => command));
+        return answerAll(shard, batch);
+      },
+    });
+    const answers = await Promise.all([1, 2, 3, 4, 5].map((command) => paced.submit(7, command)));
+    expect(answers).toEqual([1, 2, 3, 4, 5].map((command) => `done:${command}`));
+    expect(sent.flat()).toEqual([1, 2, 3, 4, 5]);
+    expect(Math.max(...sent.map(({ length }) => length))).toBeLessThanOrEqual(2);
+    expect(used).toEqual(sent.map(({ length }) => length));
+    expect(Math.max(...wanted)).toBeLessThanOrEqual(4);
+  });
+
+  it('answers a command that has too little time left, and sends the next one instead', async () => {
+    const sent: number[] = [];
+    const permits: ((permit: { commandsMax: number; release: () => void }) => void)[] = [];
+    const paced = batcher({
+      deadlineMs: 400,
+      permit: () => new Promise((resolve) => permits.push(resolve)),
+      send: (shard, batch) => {
+        sent.push(...batch.map(({ command }) => command));
+        return answerAll(shard, batch);
+      },
+    });
+    const first = paced.submit(7, 1);
+    await expect.poll(() => permits.length).toBe(1);
+    permits.shift()?.(few(1, { timeLeftMinMs: 1_000 }));
+    expect(await first).toBe('late:waiting');
+    const second = paced.submit(7, 2);
+    await expect.poll(() => permits.length).toBe(1);
+    permits.shift()?.(few(1, { timeLeftMinMs: 0 }));
+    expect(await second).toBe('done:2');
+    expect(sent).toEqual([2]);
+  });
+
+  it('for none leaves the queue as it is, but for what is answered', async () => {
+    let grants = 0;
+    const paced = batcher({
+      permit: () => {
+        grants += 1;
+        return Promise.resolve(few(grants <= 2 ? 0 : 1));
+      },
+    });
+    expect(await paced.submit(7, 1)).toBe('done:1');
+    await paced.stop();
+  });
+});
