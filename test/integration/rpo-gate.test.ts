@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { remoteLag } from '../../src/checks/remote-lag.ts';
+import { runChecks } from '../../src/checks/run-checks.ts';
+import { claimOfCluster, topologyRefusal } from '../../src/controlplane/rpo-gate-standing.ts';
+import type { Contract, RpoAction } from '../../src/domain/contract.ts';
+import { FenceState } from '../../src/domain/sqlstate.ts';
+import { decideOnce } from '../support/agent-claims.ts';
+import { createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
+import { eventually } from '../support/etcd.ts';
+import { LagSampler } from '../support/remote-lag.ts';
+
+/** What each action does with decisions while the gate is on. */
+const ACTIONS: readonly (readonly [RpoAction, Partial<Contract['rpo']>, string])[] = [
+  ['degrade', { action: 'degrade' }, 'decided'],
+  ['throttle', { action: 'throttle', throttle: { decisionsPerSecond: 7 } }, 'decided'],
+  ['close', { action: 'close' }, FenceState.rpoLapsed],
+];
+
+describe.each(ACTIONS)('the gate’s action %s', (action, rpo, whileOn) => {
+  let world: TestEstate;
+  const paused = new Set<number>();
+
+  beforeAll(async () => {
+    world = await createTestEstate(TRIO, { rpo });
+    world.startAll();
+    await world.untilLeased('m1');
+    await untilClaimed('advertised');
+  });
+  beforeEach(() => {
+    onTestFailed(async () => {
+      process.stderr.write(await world.logs());
+    });
+  });
+  afterAll(async () => {
+    for (const pid of paused) process.kill(pid, 'SIGCONT');
+    await world.stop();
+  });
+
+  const untilClaimed = (claim: string) =>
+    world.until(`the claim is ${claim}`, (view) => claimOfCluster(view, Date.now()).claim === claim);
+  const untilDecides = async (answer: string) => {
+    const client = await world.connect('m1', 'gateway');
+    await eventually(answer, async () => ((await decideOnce(client, 1)) === answer ? true : undefined));
+    return client;
+  };
+  const readiness = async () => {
+    const { config, keys, port: etcd } = world;
+    const { results } = await runChecks({ checks: [remoteLag], config, keys, etcd, region: undefined });
+    return results[0]?.status;
+  };
+
+  /** Stops the remote follower's receiver: it answers nothing, but its connection stands. */
+  async function pauseRemote(): Promise<() => void> {
+    const client = await world.connect('m3');
+    const { rows } = await client.query<{ pid: number }>('select pid from pg_stat_wal_receiver');
+    const pid = rows[0]?.pid;
+    if (pid === undefined) throw new Error('m3 has no receiver');
+    process.kill(pid, 'SIGSTOP');
+    paused.add(pid);
+    return () => {
+      paused.delete(pid);
+      process.kill(pid, 'SIGCONT');
+    };
+  }
+
+  test('begins before the lag passes the budget, and all of it ends by itself', async () => {
+    const { budgetMs } = world.contract.rpo;
+    await untilDecides('decided');
+    expect(await readiness()).toBe('pass');
+    const sampler = new LagSampler(world, {
+      leader: await world.connect('m1'),
+      follower: await world.connect('m3'),
+    });
+    const resume = await pauseRemote();
+    const { claim } = await untilClaimed('withdrawn');
+    expect(claim?.value).toMatchObject({
+      action,
+      decisionsPerSecond: rpo.throttle?.decisionsPerSecond ?? null,
+      validUntil: null,
+    });
+    const client = await untilDecides(whileOn);
+    await eventually('a lag past the budget', async () =>
+      sampler.samples.some(({ behindMs }) => behindMs > budgetMs + 1_000) ? true : undefined,
+    );
+    const answers = new Set<string>();
+    for (let count = 0; count < 5; count += 1) answers.add(await decideOnce(client, 1));
+    expect([...answers]).toEqual([whileOn]);
+    expect(await readiness()).toBe('fail');
+    expect(topologyRefusal(await world.view(), world.contract, Date.now())).toMatchObject({
+      code: 'rpo_gate_on',
+    });
+    resume();
+    await untilClaimed('advertised');
+    const samples = await sampler.stop();
+    // Commit waits of the sampler's own writes are in the figures: they only make the lag look longer.
+    expect(samples.filter((sample) => sample.claim === 'advertised' && sample.behindMs >= budgetMs)).toEqual(
+      [],
+    );
+    expect(samples.some((sample) => sample.behindMs >= budgetMs)).toBe(true);
+    await untilDecides('decided');
+    await eventually('ready', async () => ((await readiness()) === 'pass' ? true : undefined));
+    expect(topologyRefusal(await world.view(), world.contract, Date.now())).toBeUndefined();
+  });
+
+  test('a claim ends with its agent: it lapses by its own time, then its key is gone', async () => {
+    await untilClaimed('advertised');
+    world.agent('m1').signal('SIGSTOP');
+    const lapsesAtMs = Date.now() + world.contract.rpo.budgetMs;
+    const late = new Set<string>();
+    await eventually('the key is gone', async () => {
+      const view = await world.view();
+      const nowMs = Date.now();
+      if (nowMs >= lapsesAtMs) late.add(claimOfCluster(view, nowMs).claim);
+      return view.claim === undefined ? true : undefined;
+    });
+    expect([...late]).not.toContain('advertised');
+    expect(await readiness()).not.toBe('pass');
+    world.agent('m1').signal('SIGCONT');
+    await untilClaimed('advertised');
+    await untilDecides('decided');
+  });
+});
