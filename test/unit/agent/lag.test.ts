@@ -66,6 +66,8 @@ describe('the lag of the remote follower', () => {
 
 describe('the RPO gate', () => {
   const rpo = { budgetMs: 5_000, gateMs: 3_000, releaseMs: 1_000, action: 'degrade' } as const;
+  const boundOnceWithdrawn = (action: RpoAction, freshAtMs: number | undefined) =>
+    decisionBound({ state: 'withdrawn', freshAtMs, nowMs: 700, rpo: { ...rpo, action } });
   const next = (state: GateState, lagMs: number | undefined, withdrawnInEtcd = false) =>
     nextGate({ state, lagMs, withdrawnInEtcd, hasObserver: true, rpo, headStartMs: 500 });
 
@@ -98,13 +100,11 @@ describe('the RPO gate', () => {
   });
 
   test('once withdrawn, bounds nothing when decisions go on, and all of them when they are refused', () => {
-    const bound = (action: RpoAction, freshAtMs: number | undefined) =>
-      decisionBound({ state: 'withdrawn', freshAtMs, nowMs: 700, rpo: { ...rpo, action } });
     for (const freshAtMs of [undefined, 100, 600]) {
-      expect(bound('degrade', freshAtMs)).toBeUndefined();
-      expect(bound('throttle', freshAtMs)).toBeUndefined();
+      expect(boundOnceWithdrawn('degrade', freshAtMs)).toBeUndefined();
+      expect(boundOnceWithdrawn('throttle', freshAtMs)).toBeUndefined();
       // Also between release and gate, where the last proof plus the gate is still to come.
-      expect(bound('close', freshAtMs)).toBe(700);
+      expect(boundOnceWithdrawn('close', freshAtMs)).toBe(700);
     }
   });
 });

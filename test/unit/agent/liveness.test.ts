@@ -48,7 +48,10 @@ test('a lease that was lost is replaced at the next write', async () => {
 
 test('a lease that etcd does not know any more is replaced; any other failure keeps it', async () => {
   const liveness = new AgentLiveness(granting(), 5_000);
-  const fail = (error: Error) => liveness.write(() => Promise.reject(error));
+  const fail = (error: Error) =>
+    liveness.write(async () => {
+      throw error;
+    });
   const lost = unknownError('no reply', { code: 'etcd_outcome_unknown' });
   await expect(fail(lost)).rejects.toBe(lost);
   expect(await idOf(liveness)).toBe('l1');

@@ -83,13 +83,14 @@ describe('a planned change of topology', () => {
   });
 });
 
+const acts = (given: ClusterView) => rpoStanding(given, contract, NOW).acts;
+
 describe('the standing of the gate', () => {
   const throttled: Pick<Contract, 'rpo'> = {
     rpo: { ...contract.rpo, action: 'throttle', throttle: { decisionsPerSecond: 40 } },
   };
 
   test('acts whenever there is a claim that is not proved', () => {
-    const acts = (given: ClusterView) => rpoStanding(given, contract, NOW).acts;
     expect(acts(view(advertised))).toBe(false);
     expect(acts(view(withdrawn))).toBe(true);
     expect(acts(view({ ...advertised, validUntil: at(0) }))).toBe(true);

@@ -193,9 +193,9 @@ describe('the batcher', () => {
   });
 });
 
-describe('a permit for a few commands', () => {
-  const few = (commandsMax: number, more: object = {}) => ({ commandsMax, release: () => {}, ...more });
+const few = (commandsMax: number, more: object = {}) => ({ commandsMax, release: () => {}, ...more });
 
+describe('a permit for a few commands', () => {
   it('sends no more than that, in order, and says how many it used', async () => {
     const used: number[] = [];
     const wanted: number[] = [];

@@ -64,6 +64,12 @@ function routesWith(action: RpoAction, claim: Partial<ClaimRecord> | undefined, 
 
 const withdrawn = { status: 'withdrawn' as const, reason: 'behind', validUntil: null, lagMs: 3_100 };
 
+const kept = (claim: Partial<ClaimRecord> | undefined) => routesWith('degrade', claim).of?.promises.rpo.kept;
+const header = (action: RpoAction, claim: Partial<ClaimRecord> | undefined, observers = 1) =>
+  headersOfRoute(routesWith(action, claim, observers).routes, 0)['capstan-rpo-action'];
+const pace = (action: RpoAction, claim: Partial<ClaimRecord> | undefined, observers = 1) =>
+  routesWith(action, claim, observers).routes.paceOf('c1');
+
 describe('the RPO gate in a gateway', () => {
   it('is not ready for decisions while it refuses them, and ready under the other actions', () => {
     for (const action of ['degrade', 'throttle'] as const)
@@ -74,8 +80,6 @@ describe('the RPO gate in a gateway', () => {
   });
 
   it('keeps the promise rpo only while the claim is proved under this term', () => {
-    const kept = (claim: Partial<ClaimRecord> | undefined) =>
-      routesWith('degrade', claim).of?.promises.rpo.kept;
     expect(kept({})).toBe(true);
     for (const claim of [withdrawn, { term: 2 }, { validUntil: '2026-01-01T00:00:00Z' }, undefined])
       expect(kept(claim)).toBe(false);
@@ -97,8 +101,6 @@ describe('the RPO gate in a gateway', () => {
   });
 
   it('shows the action in the headers only while it is taken', () => {
-    const header = (action: RpoAction, claim: Partial<ClaimRecord> | undefined, observers = 1) =>
-      headersOfRoute(routesWith(action, claim, observers).routes, 0)['capstan-rpo-action'];
     for (const action of ['throttle', 'close', 'degrade'] as const) {
       expect(header(action, withdrawn)).toBe(action);
       expect(header(action, undefined)).toBe(action);
@@ -108,8 +110,6 @@ describe('the RPO gate in a gateway', () => {
   });
 
   it('paces only under `throttle`, unless the claim is proved', () => {
-    const pace = (action: RpoAction, claim: Partial<ClaimRecord> | undefined, observers = 1) =>
-      routesWith(action, claim, observers).routes.paceOf('c1');
     expect(pace('throttle', withdrawn)).toBe(9);
     expect(pace('throttle', { ...withdrawn, decisionsPerSecond: 4 })).toBe(4);
     expect(pace('throttle', { term: 2, decisionsPerSecond: 4 })).toBe(9);
