@@ -8,6 +8,7 @@ import { type AgentContext, connectLocally } from './context.ts';
 import { UNREAD } from './decide-action.ts';
 import { readIfThere, writeDurably } from './durable-file.ts';
 import { BARRIER_NAMES } from './follower-name.ts';
+import { isRefused } from './is-refused.ts';
 import { LocalSession } from './local-session.ts';
 import type { MemberPostgres, RunningFacts } from './member-postgres.ts';
 import { pause } from './pause.ts';
@@ -158,6 +159,14 @@ export class LocalPostgres implements MemberPostgres {
 
   hasRecordAfter(position: Pick<OwnPosition, 'lsn' | 'timeline'>): Promise<boolean> {
     return hasRecordAfter(this.#context, position);
+  }
+
+  isRefusedBy(member: string): Promise<boolean> {
+    const { clusterConfig, memberConfig } = this.#context;
+    const address = clusterConfig.members[member]?.address;
+    return address === undefined
+      ? Promise.resolve(false)
+      : isRefused(addressFrom(address, memberConfig.region));
   }
 
   historyOf(member: string): Promise<SourceHistory> {

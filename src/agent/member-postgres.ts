@@ -40,4 +40,6 @@ export interface MemberPostgres {
   hasRecordAfter(position: Pick<OwnPosition, 'lsn' | 'timeline'>): Promise<boolean>;
   /** Asks another member's Postgres for its timeline history. */
   historyOf(member: string): Promise<SourceHistory>;
+  /** Whether another member's host refuses connections to its Postgres: it answers, and nothing listens. */
+  isRefusedBy(member: string): Promise<boolean>;
 }

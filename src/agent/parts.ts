@@ -121,7 +121,12 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     },
   });
 
-  const automatic = new AutomaticFailover({ context, watch, state: () => reconciler.status.state });
+  const automatic = new AutomaticFailover({
+    context,
+    watch,
+    state: () => reconciler.status.state,
+    isRefusedBy: (other) => postgres.isRefusedBy(other),
+  });
 
   const loops = [reconciler, keeper, lag, heartbeat, automatic];
   await Promise.all(loops.map((loop) => loop.run(signal)));

@@ -35,6 +35,7 @@ const schema = z.strictObject({
     .strictObject({
       automatic: z.boolean(),
       grace: duration,
+      deadAfter: duration.optional(),
       adoptAfter: duration,
       flap: z.strictObject({ max: count, within: duration }),
     })
@@ -86,10 +87,15 @@ function contradictions(contract: Contract): string[] {
 }
 
 function failoverRules(contract: Contract): readonly [boolean, string][] {
-  const { failover, liveness, rto } = contract;
+  const { failover, lease, liveness, rto } = contract;
   if (failover === undefined) return [];
   const lapseMs = lapseAfterMs(contract);
+  const { deadAfterMs = lapseMs } = failover;
   return [
+    [
+      deadAfterMs > liveness.heartbeatEveryMs && deadAfterMs > lease.renewEveryMs,
+      'failover.deadAfter must exceed liveness.heartbeatEvery and lease.renewEvery: a living agent may be silent for that long',
+    ],
     [
       failover.adoptAfterMs > liveness.heartbeatTtlMs,
       'failover.adoptAfter must exceed liveness.heartbeatTtl: a coordinator may be silent for that long',
@@ -139,6 +145,7 @@ export function parseContract(text: string, source: string): Contract {
           failover: {
             automatic: failover.automatic,
             graceMs: failover.grace,
+            ...(failover.deadAfter === undefined ? {} : { deadAfterMs: failover.deadAfter }),
             adoptAfterMs: failover.adoptAfter,
             flap: { max: failover.flap.max, withinMs: failover.flap.within },
           },

@@ -3,6 +3,8 @@ export interface FailoverPolicy {
   readonly automatic: boolean;
   /** Waited beyond the lapse of a lease: its TTL and the drift. */
   readonly graceMs: number;
+  /** A leader whose Postgres refuses connections and whose agent is silent for this long counts as dead; absent: only its lapse counts. */
+  readonly deadAfterMs?: number;
   /** An operation whose coordinator was not heard of for this long is adopted. */
   readonly adoptAfterMs: number;
   /** At most `max` automatic failovers of a cluster begin within `withinMs`; then a person is needed. */

@@ -8,7 +8,12 @@ import { readFailoverPlan } from '../../src/controlplane/failover/read-plan.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
-import { type AutomaticAgent, QUICK, startAutomaticAgent } from '../support/automatic-agents.ts';
+import {
+  type AutomaticAgent,
+  QUICK,
+  QUICK_FAILOVER,
+  startAutomaticAgent,
+} from '../support/automatic-agents.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
@@ -122,6 +127,18 @@ describe('a leader whose lease has lapsed', () => {
       pauseMs: expect.any(Number) as number,
       prefix: { lsn: '0/5000000', timeline: 1, positions: 1 },
     });
+  });
+
+  it('is replaced before its lease has lapsed when its host says that its Postgres is gone', async () => {
+    const lease = { ttlMs: 60_000, renewEveryMs: 100, marginMs: 50, driftMs: 50 };
+    const failover = { ...QUICK_FAILOVER, deadAfterMs: 300 };
+    await prepare({ contract: { ...QUICK, lease, failover } });
+    const one = await agent('b');
+    await one.hasWaited();
+    await expectUntouched();
+    one.refused = true;
+    const { operation } = await untilReplaced();
+    expect(operation?.reason).toMatch(/^the Postgres of a refuses connections, and its agent is silent for/);
   });
 
   it('is replaced once by two agents that begin at once; the other stands back quietly', async () => {

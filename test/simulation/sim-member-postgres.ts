@@ -120,6 +120,17 @@ export class SimMemberPostgres implements MemberPostgres {
     return disk.wal.slice(0, disk.flushed).some((record) => record.lsn > lsnNumber(lsn));
   }
 
+  isRefusedBy(member: string): Promise<boolean> {
+    const { environment, host } = this.#postgres;
+    const { network } = environment;
+    const other = environment.postgresOf(member);
+    const heard =
+      other !== undefined &&
+      !network.isCut(other.host.name, host.name) &&
+      !network.isCut(host.name, other.host.name);
+    return Promise.resolve(heard && other.server === undefined);
+  }
+
   historyOf(member: string): Promise<SourceHistory> {
     const { promise, resolve, reject } = Promise.withResolvers<SourceHistory>();
     const { environment, host } = this.#postgres;

@@ -9,10 +9,16 @@ import type { EtcdPort } from '../../src/etcd/port.ts';
 import { eventually } from './etcd.ts';
 import { CLUSTER, type ScriptedCluster } from './scripted-agents.ts';
 
+export const QUICK_FAILOVER = {
+  automatic: true,
+  graceMs: 100,
+  adoptAfterMs: 400,
+  flap: { max: 2, withinMs: 600_000 },
+};
 /** Short, so that many failovers fit into a test: a lease lapses after 450 ms, an operation is adopted after 400 ms. */
 export const QUICK: Partial<Contract> = {
   lease: { ttlMs: 300, renewEveryMs: 100, marginMs: 50, driftMs: 50 },
-  failover: { automatic: true, graceMs: 100, adoptAfterMs: 400, flap: { max: 2, withinMs: 600_000 } },
+  failover: QUICK_FAILOVER,
   liveness: { heartbeatEveryMs: 250, heartbeatTtlMs: 60_000, clockSkewMaxMs: 500 },
 };
 /** Enough looks, ten a second, to pass every wait of the contract above. */
@@ -27,6 +33,8 @@ export interface AutomaticAgent {
   readonly said: readonly string[];
   /** While set, its watch counts as unproven. */
   stale: boolean;
+  /** While set, the leader's host refuses connections to its Postgres. */
+  refused: boolean;
   readonly stop: () => Promise<void>;
 }
 
@@ -44,6 +52,7 @@ export async function startAutomaticAgent(
   let looks = 0;
   const agent = {
     stale: false,
+    refused: false,
     said,
     hasWaited: async () => {
       const before = looks;
@@ -79,6 +88,7 @@ export async function startAutomaticAgent(
     },
     watch: seen as EstateWatch,
     state: () => 'following',
+    isRefusedBy: async () => agent.refused,
   });
   const running = automatic.run(ending.signal);
   return agent;

@@ -7,7 +7,7 @@ import { failoverPolicyOf } from '../../domain/failover-policy.ts';
 import type { MemberState } from '../../domain/records.ts';
 import type { MemberContext } from '../context.ts';
 import { Adopter } from './adopter.ts';
-import { type AutomaticDecision, decideAutomatic } from './decide.ts';
+import { type AutomaticDecision, decideAutomatic, leaderSilentMs } from './decide.ts';
 import { nextSight, type Sight } from './sight.ts';
 
 /** Each look adds at most this to the pause that callers feel. */
@@ -29,6 +29,8 @@ export interface AutomaticFailoverOptions {
   >;
   readonly watch: EstateWatch;
   readonly state: () => MemberState;
+  /** Whether a member's host refuses connections to its Postgres. */
+  readonly isRefusedBy: (member: string) => Promise<boolean>;
 }
 
 /**
@@ -40,6 +42,7 @@ export class AutomaticFailover {
   readonly #adopter: Adopter;
   readonly #actor: string;
   #sight: Sight | undefined;
+  #refusals = 0;
   #notBeforeMs = -Infinity;
   #said = '';
 
@@ -55,6 +58,7 @@ export class AutomaticFailover {
     const stop = watch.onChange(() => this.#look());
     try {
       while (!signal.aborted) {
+        await this.#knock();
         await this.#act(this.#decide(), signal);
         await context.clock.sleep(TICK_MS, signal);
       }
@@ -70,6 +74,20 @@ export class AutomaticFailover {
     return this.#sight;
   }
 
+  /** Asks the leader's host for its Postgres once its agent is later than it should be, and not before. */
+  async #knock(): Promise<void> {
+    const { watch, context, isRefusedBy } = this.#options;
+    const { cluster, member, clock } = context;
+    const estate = watch.current();
+    const leader = estate.clusters.get(cluster)?.authority?.value.leader ?? member;
+    const contract = estate.contract?.value;
+    const late =
+      contract?.failover?.deadAfterMs !== undefined &&
+      leaderSilentMs(this.#look(), clock.monotonicMs()) > contract.lease.renewEveryMs;
+    if (late && leader !== member && (await isRefusedBy(leader))) this.#refusals += 1;
+    else this.#refusals = 0;
+  }
+
   #decide(): AutomaticDecision {
     const { watch, context, state } = this.#options;
     const { cluster, member, memory, clock } = context;
@@ -82,6 +100,7 @@ export class AutomaticFailover {
       contract: estate.contract?.value,
       view: estate.clusters.get(cluster),
       sight,
+      refusals: this.#refusals,
       staleForMs: watch.staleForMs(),
       nowMs: clock.monotonicMs(),
       wallMs: clock.wallMs(),

@@ -1,7 +1,7 @@
 import { isFlapping, standingOf } from '../../controlplane/automatic/standing.ts';
 import type { ClusterView } from '../../controlplane/cluster-view.ts';
 import type { SeenLapsed } from '../../controlplane/failover/automatic-fence.ts';
-import type { Contract } from '../../domain/contract.ts';
+import type { Contract, FailoverPolicy } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { failoverPolicyOf, lapseAfterMs } from '../../domain/failover-policy.ts';
 import type { AuthorityRecord, MemberState } from '../../domain/records.ts';
@@ -18,6 +18,8 @@ export interface AutomaticInputs {
   readonly contract: Contract | undefined;
   readonly view: ClusterView | undefined;
   readonly sight: Sight;
+  /** How many times in a row the leader's host refused a connection to its Postgres; 0: it wasn't asked, or didn't. */
+  readonly refusals: number;
   /** The age of the view. */
   readonly staleForMs: number;
   /** Monotonic; what `sight` was taken on. */
@@ -69,11 +71,12 @@ export function decideAutomatic(inputs: AutomaticInputs): AutomaticDecision {
   if (authority.phase !== 'open') return standBy('not-open');
   const unable = whyNotAble(inputs, view, authority);
   if (unable !== undefined) return standBy(unable);
-  const lapse = lapseOf(inputs, contract, view, authority);
+  const lapse = deathOf(inputs, policy, authority) ?? lapseOf(inputs, contract, view, authority);
   if (lapse.why !== undefined) return standBy(lapse.why);
   if (isFlapping(view.tally, policy, wallMs)) return { kind: 'block', reason: lapse.reason };
   const { authorityRevision, leaseRevision } = sight;
-  return { kind: 'begin', seen: { authorityRevision, leaseRevision }, reason: lapse.reason };
+  const seen = { authorityRevision, leaseRevision, leaderIsDead: lapse.dead };
+  return { kind: 'begin', seen, reason: lapse.reason };
 }
 
 function decideAdoption(
@@ -109,7 +112,29 @@ function whyNotAble(
 
 type Lapse =
   | { readonly why: 'first-lease' | 'lease-held'; readonly reason?: undefined }
-  | { readonly why?: undefined; readonly reason: string };
+  | { readonly why?: undefined; readonly reason: string; readonly dead: boolean };
+
+/** Two refusals: one may have met a Postgres that was just being started. */
+const REFUSALS_MIN = 2;
+
+/** How long both the leader's lease and its agent have been silent. */
+export const leaderSilentMs = (sight: Sight, nowMs: number): number =>
+  nowMs - Math.max(sight.leaseChangedAtMs, sight.heartbeatChangedAtMs);
+
+/** Better than a lapse: its host says that its Postgres is gone, and nobody is there to start it again. */
+function deathOf(
+  { sight, nowMs, refusals }: AutomaticInputs,
+  { deadAfterMs = Infinity }: FailoverPolicy,
+  { leader }: AuthorityRecord,
+): Lapse | undefined {
+  const silentMs = leaderSilentMs(sight, nowMs);
+  if (refusals < REFUSALS_MIN || silentMs < deadAfterMs) return undefined;
+  const silent = formatDurationMs(silentMs);
+  return {
+    dead: true,
+    reason: `the Postgres of ${leader ?? ''} refuses connections, and its agent is silent for ${silent}`,
+  };
+}
 
 /** A record that stays the same, and not a silent watch, says that the leader is gone. */
 function lapseOf(
@@ -124,12 +149,16 @@ function lapseOf(
     const waitedMs = nowMs - sight.authoritySinceMs;
     return waitedMs < contract.deadlines.openMs
       ? { why: 'first-lease' }
-      : { reason: `${leader ?? ''} has taken no lease of term ${term} for ${formatDurationMs(waitedMs)}` };
+      : {
+          dead: false,
+          reason: `${leader ?? ''} has taken no lease of term ${term} for ${formatDurationMs(waitedMs)}`,
+        };
   }
   const silentMs = nowMs - sight.leaseChangedAtMs;
   return silentMs < lapseAfterMs(contract)
     ? { why: 'lease-held' }
     : {
+        dead: false,
         reason: `${leader ?? ''} has not renewed its lease of term ${term} for ${formatDurationMs(silentMs)}`,
       };
 }

@@ -10,6 +10,10 @@ export interface Sight {
   readonly leaseRevision: string;
   /** When the lease record, or the authority, was last seen to change. */
   readonly leaseChangedAtMs: number;
+  /** Of the leader's agent. */
+  readonly heartbeatRevision: string;
+  /** When that, or the authority, was last seen to change. */
+  readonly heartbeatChangedAtMs: number;
   readonly operation: string | undefined;
   /** When that operation was first seen, or last seen to have a coordinator. */
   readonly coordinatorSeenAtMs: number;
@@ -20,6 +24,8 @@ const BLIND: Sight = {
   authoritySinceMs: 0,
   leaseRevision: '',
   leaseChangedAtMs: 0,
+  heartbeatRevision: '',
+  heartbeatChangedAtMs: 0,
   operation: undefined,
   coordinatorSeenAtMs: 0,
 };
@@ -32,6 +38,7 @@ export function nextSight(
   const found = view.clusters.get(cluster);
   const authorityRevision = revisionOf(found?.authority);
   const leaseRevision = revisionOf(found?.lease);
+  const heartbeatRevision = revisionOf(found?.heartbeats.get(found.authority?.value.leader ?? ''));
   const operation = found?.activeOperation?.value;
   const sameAuthority = before.authorityRevision === authorityRevision;
   const driven = [...(found?.coordinators.values() ?? [])].some(({ value }) => value.operation === operation);
@@ -41,6 +48,9 @@ export function nextSight(
     leaseRevision,
     leaseChangedAtMs:
       sameAuthority && before.leaseRevision === leaseRevision ? before.leaseChangedAtMs : nowMs,
+    heartbeatRevision,
+    heartbeatChangedAtMs:
+      sameAuthority && before.heartbeatRevision === heartbeatRevision ? before.heartbeatChangedAtMs : nowMs,
     operation,
     coordinatorSeenAtMs: before.operation === operation && !driven ? before.coordinatorSeenAtMs : nowMs,
   };

@@ -11,6 +11,8 @@ export interface SeenLapsed {
   readonly authorityRevision: string;
   /** `'0'`: no lease record at all. */
   readonly leaseRevision: string;
+  /** Its host has said that nothing of it runs: that its lease is not lapsed yet says nothing. */
+  readonly leaderIsDead: boolean;
 }
 
 export interface AutomaticFence {

@@ -15,6 +15,8 @@ export interface FailoverPlanInputs {
   readonly target?: string | null | undefined;
   /** Go on although the leader looks healthy. */
   readonly force?: boolean | undefined;
+  /** An agent has seen that nothing of the leader runs: its last renewal doesn't make it healthy. */
+  readonly leaderIsDead?: boolean | undefined;
   /** Open without a same-region follower although the contract doesn't say so. */
   readonly acceptDegraded?: boolean | undefined;
   readonly lastPause?: { readonly operation: string; readonly ms: number } | undefined;
@@ -27,7 +29,7 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
   const inSync = view.inSync?.value ?? null;
   const term = authority?.term ?? 0;
   const sorted = sortCandidates({ view, contract, nowMs });
-  const leaderHealthy = isLeaderHealthy({ view, contract, nowMs });
+  const leaderHealthy = inputs.leaderIsDead !== true && isLeaderHealthy({ view, contract, nowMs });
   const needed = neededFrozen(inSync);
   const { freezeMs, promoteMs, openMs } = contract.deadlines;
   const about = { view, contract, sorted, leaderHealthy, needed };

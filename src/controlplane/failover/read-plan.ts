@@ -22,6 +22,7 @@ export interface FailoverRequest {
   readonly target?: string | null | undefined;
   readonly force?: boolean | undefined;
   readonly acceptDegraded?: boolean | undefined;
+  readonly leaderIsDead?: boolean | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -38,7 +39,7 @@ export interface ReadPlan {
  * `cluster_not_found` or `estate_missing` (exit 4), `etcd_unreachable` (exit 7).
  */
 export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPlan> {
-  const { etcd, keys, cluster, target, force, acceptDegraded, clock = systemClock } = request;
+  const { etcd, keys, cluster, target, force, acceptDegraded, leaderIsDead, clock = systemClock } = request;
   const [contract, map, view, recent] = await Promise.all([
     readVersionedContract(etcd, keys),
     readRecord<MapRecord>(etcd, keys.map),
@@ -59,6 +60,7 @@ export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPl
     target,
     force,
     acceptDegraded,
+    leaderIsDead,
     lastPause: lastMeasuredPause(recent),
   });
   return { plan, view, map, contract };

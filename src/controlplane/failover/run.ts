@@ -38,7 +38,7 @@ export interface RunFailoverOptions extends FailoverRequest {
  */
 export async function runFailover(options: RunFailoverOptions): Promise<OperationResult> {
   const { etcd, keys, signal, onProgress, clock = systemClock } = options;
-  const planned = await readFailoverPlan(options);
+  const planned = await readFailoverPlan({ ...options, leaderIsDead: options.automatic?.leaderIsDead });
   await refuseUnlessRunnable(options, planned.plan);
   await refuseUnlessAllowed(options, planned);
   if (signal?.aborted === true) {

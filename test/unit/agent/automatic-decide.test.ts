@@ -11,7 +11,13 @@ const WALL_MS = Date.parse(SINCE) + 3_600_000;
 /** TTL 3 s, drift 300 ms, grace 500 ms. */
 const LAPSE_MS = 3_800;
 
-const POLICY = { automatic: true, graceMs: 500, adoptAfterMs: 10_000, flap: { max: 2, withinMs: 600_000 } };
+const POLICY = {
+  automatic: true,
+  graceMs: 500,
+  deadAfterMs: 1_300,
+  adoptAfterMs: 10_000,
+  flap: { max: 2, withinMs: 600_000 },
+};
 const contract = {
   lease: { ttlMs: 3_000, renewEveryMs: 700, marginMs: 400, driftMs: 300 },
   deadlines: { openMs: 30_000 },
@@ -67,6 +73,8 @@ const sight: Sight = {
   authoritySinceMs: 0,
   leaseRevision: '20',
   leaseChangedAtMs: 100_000,
+  heartbeatRevision: '30',
+  heartbeatChangedAtMs: 100_000,
   operation: undefined,
   coordinatorSeenAtMs: 0,
 };
@@ -78,6 +86,7 @@ const lapsed: AutomaticInputs = {
   contract,
   view: viewWith(),
   sight,
+  refusals: 0,
   staleForMs: 900,
   nowMs: 100_000 + LAPSE_MS,
   wallMs: WALL_MS,
@@ -92,10 +101,25 @@ describe('an agent begins a failover', () => {
   test('when the lease record has stood still for TTL, drift and grace, naming what it saw', () => {
     expect(decideAutomatic(lapsed)).toEqual({
       kind: 'begin',
-      seen: { authorityRevision: '10', leaseRevision: '20' },
+      seen: { authorityRevision: '10', leaseRevision: '20', leaderIsDead: false },
       reason: 'a has not renewed its lease of term 3 for 3.8 s',
     });
     expect(why({ nowMs: lapsed.nowMs - 1 })).toBe('lease-held');
+  });
+
+  test('sooner when the host refuses connections and the agent is silent, and not by one of the two', () => {
+    const dead = { refusals: 2, nowMs: 100_000 + 1_300 };
+    expect(decideAutomatic({ ...lapsed, ...dead })).toEqual({
+      kind: 'begin',
+      seen: { authorityRevision: '10', leaseRevision: '20', leaderIsDead: true },
+      reason: 'the Postgres of a refuses connections, and its agent is silent for 1.3 s',
+    });
+    expect(why({ ...dead, refusals: 1 })).toBe('lease-held');
+    expect(why({ ...dead, nowMs: dead.nowMs - 1 })).toBe('lease-held');
+    expect(why({ ...dead, sight: { ...sight, heartbeatChangedAtMs: 100_001 } })).toBe('lease-held');
+    expect(why({ ...dead, sight: { ...sight, leaseChangedAtMs: 100_001 } })).toBe('lease-held');
+    const { deadAfterMs: _none2, ...patient } = POLICY;
+    expect(why({ ...dead, contract: { ...contract, failover: patient } })).toBe('lease-held');
   });
 
   test('never by the wall clock: a step of it changes nothing', () => {

@@ -11,6 +11,7 @@ test('the shipped contract lets agents fail over, within bounds', () => {
   expect(parseContract(shipped, 'c').failover).toEqual({
     automatic: true,
     graceMs: 500,
+    deadAfterMs: 1_300,
     adoptAfterMs: 10_000,
     flap: { max: 2, withinMs: 600_000 },
   });
@@ -28,6 +29,7 @@ test.each([
   ['automatic: true', 'automatic: "true"', /failover\.automatic/],
   ['grace: 500ms', 'grace: 500', /failover\.grace/],
   ['grace: 500ms', 'grace: 500ms\n  regional: true', /regional/],
+  ['deadAfter: 1300ms', 'deadAfter: 900ms', /failover\.deadAfter must exceed liveness\.heartbeatEvery/],
   ['max: 2 ', 'max: 0 ', /failover\.flap\.max/],
   ['adoptAfter: 10s', 'adoptAfter: 5s', /failover\.adoptAfter must exceed liveness\.heartbeatTtl/],
   ['within: 10m', 'within: 7s', /failover\.flap\.within must exceed/],
