@@ -13,7 +13,7 @@ import { reserve } from '../support/reservation-commands.ts';
 import { startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
 /** Direct connections that commit in a loop all along. */
-const LOOPS = sized({ full: 8, quick: 3 });
+const LOOPS = sized({ full: 8, quick: 1 });
 const TIMEOUT_MS = 120_000;
 const DEADLINE_MS = 5_000;
 

@@ -9,7 +9,7 @@ import { report, sized } from '../support/proof.ts';
 import { clusterState, freshIssuers, postgresUrl, verdict } from '../support/read-back.ts';
 import { startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
-const TIMES = sized({ full: 100, quick: 15 });
+const TIMES = sized({ full: 100, quick: 6 });
 const TIMEOUT_MS = 120_000;
 
 let sandbox: TestSandbox;
