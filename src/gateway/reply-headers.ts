@@ -1,4 +1,3 @@
-import type { RpoStanding } from '../controlplane/rpo-gate-standing.ts';
 import type { AnswerFacts } from '../reservations/types.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -7,7 +6,7 @@ export type ReplyHeaders = Record<string, string>;
 /** The authority's own words on itself. `unknown` is never shown as zero. */
 export function headersOfFacts(routes: RouteTable, facts: AnswerFacts): ReplyHeaders {
   const route = routes.routeOf(facts.shard);
-  const rpo = route === undefined ? undefined : routes.rpoOf(route.scope.cluster);
+  const cluster = route?.scope.cluster ?? '';
   // A lapsed claim's lag is the one of its last proof, not of now.
   const lagMs = facts.rpo_claim === 'lapsed' ? null : facts.rpo_lag_ms;
   return {
@@ -15,15 +14,11 @@ export function headersOfFacts(routes: RouteTable, facts: AnswerFacts): ReplyHea
     'capstan-generation': String(facts.generation),
     'capstan-term': String(facts.term),
     'capstan-rpo-lag-ms': lagMs === null ? 'unknown' : String(lagMs),
-    'capstan-rpo-claim': facts.rpo_claim ?? rpo?.claim ?? 'unknown',
-    'capstan-rpo-action': actionWord(rpo),
+    'capstan-rpo-claim': facts.rpo_claim ?? routes.rpoOf(cluster)?.claim ?? 'unknown',
+    'capstan-rpo-action': routes.actionOf(cluster),
     'capstan-durability': facts.degraded ? 'degraded' : 'sync',
   };
 }
-
-/** The gate's action while it is taken, as this gateway knows it. */
-const actionWord = (rpo: RpoStanding | undefined): string =>
-  rpo === undefined ? 'unknown' : rpo.acts ? rpo.action : 'none';
 
 /** For an answer that the authority didn't give: what this gateway knows of it. */
 export function headersOfRoute(routes: RouteTable, shard: number): ReplyHeaders {
@@ -39,7 +34,7 @@ export function headersOfRoute(routes: RouteTable, shard: number): ReplyHeaders 
     'capstan-term': String(term),
     'capstan-rpo-lag-ms': lagMs === null ? 'unknown' : String(lagMs),
     'capstan-rpo-claim': rpo?.claim ?? 'unknown',
-    'capstan-rpo-action': actionWord(rpo),
+    'capstan-rpo-action': routes.actionOf(cluster),
     'capstan-durability': degraded === undefined ? 'unknown' : degraded ? 'degraded' : 'sync',
   };
 }

@@ -1,5 +1,7 @@
+import type { ClusterView } from '../controlplane/cluster-view.ts';
 import type { EstateView } from '../controlplane/estate-snapshot.ts';
 import { type RpoStanding, rpoStanding } from '../controlplane/rpo-gate-standing.ts';
+import type { RpoAction } from '../domain/contract.ts';
 import type { ShardState } from '../domain/records.ts';
 import { shardOf, type ShardId } from '../domain/shard.ts';
 import type { Scope } from '../reservations/types.ts';
@@ -34,6 +36,7 @@ interface Seen {
 export class RouteTable {
   readonly #source: RouteSource;
   readonly #routes = new Map<ShardId, Seen>();
+  readonly #quiet = new Map<string, { readonly view: ClusterView; readonly untilMs: number }>();
 
   constructor(source: RouteSource) {
     this.#source = source;
@@ -90,16 +93,24 @@ export class RouteTable {
     return rpoStanding(view, contract.value, Date.now());
   }
 
+  /** What the RPO gate does to a cluster now; `none`: nothing. */
+  actionOf(cluster: string): RpoAction | 'none' | 'unknown' {
+    const view = this.view.clusters.get(cluster);
+    const quiet = this.#quiet.get(cluster);
+    // Each answer asks: what was read of this very view holds until its claim lapses.
+    if (quiet !== undefined && quiet.view === view && Date.now() < quiet.untilMs) return 'none';
+    const standing = this.rpoOf(cluster);
+    if (view === undefined || standing === undefined) return 'unknown';
+    if (standing.acts) return standing.action;
+    const { validUntil } = standing;
+    this.#quiet.set(cluster, { view, untilMs: validUntil === null ? Infinity : Date.parse(validUntil) });
+    return 'none';
+  }
+
   /** How many decisions a second the RPO gate leaves this gateway; undefined: it slows nothing. */
   paceOf(cluster: string): number | undefined {
-    const { clusters, contract } = this.view;
-    const view = clusters.get(cluster);
-    // Each batch asks: what needs no clock comes first.
-    if (contract?.value.rpo.action !== 'throttle' && view?.claim?.value.action !== 'throttle')
-      return undefined;
-    const standing = this.rpoOf(cluster);
-    if (standing?.action !== 'throttle' || !standing.acts) return undefined;
-    return standing.decisionsPerSecond ?? undefined;
+    if (this.actionOf(cluster) !== 'throttle') return undefined;
+    return this.rpoOf(cluster)?.decisionsPerSecond ?? undefined;
   }
 
   /** Resolves when the shard's route is another one than `route`, or after `timeoutMs`. */
