@@ -18,6 +18,9 @@ export interface FailoverFlags {
   readonly target?: string | undefined;
   readonly force: boolean;
   readonly 'accept-degraded': boolean;
+  readonly region?: string | undefined;
+  readonly 'accept-loss'?: number | undefined;
+  readonly 'attest-isolated'?: string | undefined;
   readonly reason?: string | undefined;
   readonly wait: boolean;
   readonly timeout?: number | undefined;
@@ -45,6 +48,9 @@ export async function runFailoverCommand(options: FailoverCommandOptions): Promi
     target: flags.target,
     force: flags.force,
     acceptDegraded: flags['accept-degraded'],
+    region: flags.region,
+    acceptLoss: flags['accept-loss'],
+    attestIsolated: flags['attest-isolated'],
   };
   const { plan } = await readFailoverPlan(request);
   const refusal = planRefusal(plan);
@@ -62,7 +68,12 @@ export async function runFailoverCommand(options: FailoverCommandOptions): Promi
   await output.preview(planSections(plan));
   // With --confirm the refusal comes from the run itself, which audits it.
   if (refusal !== undefined && flags.confirm === undefined) throw refusal;
-  await confirmByName({ interactive, action: `fail over ${cluster}`, name: cluster, confirm: flags.confirm });
+  await confirmByName({
+    interactive,
+    action: `fail over ${cluster}${flags.region === undefined ? '' : ` to ${flags.region}`}`,
+    name: cluster,
+    confirm: flags.confirm,
+  });
 
   const [{ runFailover }, { currentActor }] = await Promise.all([
     import('../controlplane/failover/run.ts'),

@@ -1,12 +1,27 @@
-import type { AuditRecord, AuthorityRecord, DecidedPrefix, OperationRecord } from '../domain/records.ts';
+import type {
+  AuditRecord,
+  AuthorityRecord,
+  DecidedPrefix,
+  LossRecord,
+  OperationRecord,
+} from '../domain/records.ts';
 import type { EtcdReader } from '../etcd/port.ts';
 import { refusedError } from '../domain/errors.ts';
 import { listAudit } from './audit.ts';
 import { readClusterView } from './cluster-view.ts';
-import { planOf } from './failover/context.ts';
+import { planOf } from './failover/plan-types.ts';
 import type { Keys } from './keys.ts';
 import { listOperations } from './operation/journal.ts';
 import { stepResult } from './operation/record.ts';
+
+/** What a regional failover may have lost, as its decision judged it, and what became of that. */
+export interface TermLoss {
+  readonly known: number | null;
+  readonly possible: number | null;
+  readonly accepted: number | null;
+  readonly status: LossRecord['status'];
+  readonly lost: number | null;
+}
 
 /** What one term of a cluster was. What nobody recorded is null. */
 export interface ClusterTerm {
@@ -23,11 +38,19 @@ export interface ClusterTerm {
   readonly prefix: { readonly lsn: string; readonly timeline: number; readonly positions: number } | null;
   /** Decisions, as the plan stated it before. */
   readonly expectedLoss: string | null;
+  readonly loss: TermLoss | null;
   /** From the fence until the new leader could decide. */
   readonly pauseMs: number | null;
   /** From the old leader's last renewal until the new leader could decide. */
   readonly faultToServingMs: number | null;
-  readonly fence: { readonly kind: string; readonly frozen: readonly string[] } | null;
+  /** The contract's, when that was measured. */
+  readonly rtoMaxMs: number | null;
+  /** What proved that the former leader could confirm nothing any more. */
+  readonly fence: {
+    readonly kind: string;
+    readonly frozen: readonly string[];
+    readonly statement: string | null;
+  } | null;
   readonly actor: string | null;
   readonly reason: string | null;
 }
@@ -53,21 +76,33 @@ export async function clusterHistory(
   }
   const authority = view.authority.value;
   const beat = authority.leader === null ? undefined : view.heartbeats.get(authority.leader)?.value;
-  return termsOf({ authority, operations, audit, timeline: beat?.timeline ?? null });
+  const losses = new Map([...view.losses].map(([id, { value }]) => [id, value]));
+  return termsOf({ authority, operations, audit, losses, timeline: beat?.timeline ?? null });
 }
 
 export interface HistorySources {
   readonly authority: AuthorityRecord;
   readonly operations: readonly OperationRecord[];
   readonly audit: readonly AuditRecord[];
+  /** By operation id. */
+  readonly losses?: ReadonlyMap<string, LossRecord>;
   /** The leader's, as its heartbeat says. */
   readonly timeline: number | null;
 }
 
 /** Pure: the terms that these records tell of, in order. */
-export function termsOf({ authority, operations, audit, timeline }: HistorySources): readonly ClusterTerm[] {
+export function termsOf({
+  authority,
+  operations,
+  audit,
+  losses,
+  timeline,
+}: HistorySources): readonly ClusterTerm[] {
   const failovers = operations.filter(({ kind }) => kind === 'failover');
-  const known = [...audit.flatMap(beginnings), ...failovers.flatMap(termsOfFailover)];
+  const known = [
+    ...audit.flatMap(beginnings),
+    ...failovers.flatMap((record) => termsOfFailover(record, losses?.get(record.id))),
+  ];
   const told = known.some(({ term }) => term === authority.term) ? known : [...known, recorded(authority)];
   const begun = told.toSorted((a, b) => a.term - b.term);
   return begun.map(({ by: _by, ...term }, index) => {
@@ -91,8 +126,10 @@ const BLANK = {
   operation: null,
   prefix: null,
   expectedLoss: null,
+  loss: null,
   pauseMs: null,
   faultToServingMs: null,
+  rtoMaxMs: null,
   fence: null,
 } as const;
 
@@ -124,14 +161,14 @@ const recorded = ({ term, leader, phase, since }: AuthorityRecord): Begun => ({
   by: 'beginning',
 });
 
-function termsOfFailover(record: OperationRecord): Begun[] {
+function termsOfFailover(record: OperationRecord, loss: LossRecord | undefined): Begun[] {
   const prefix = prefixOf(record);
   const result = (step: string) => stepResult(record, step) ?? {};
   const proof = result('proof');
   const settled = result('settle');
-  const { nextTerm, loss } = planOf(record);
+  const plan = planOf(record);
   const begun: Begun = {
-    term: nextTerm,
+    term: plan.nextTerm,
     leader: prefix?.member ?? null,
     timeline: numberOf(result('verify')['timeline']),
     beganAt: textOf(result('fence')['fencedAt']) ?? record.createdAt,
@@ -141,18 +178,35 @@ function termsOfFailover(record: OperationRecord): Begun[] {
       prefix === undefined
         ? null
         : { lsn: prefix.lsn, timeline: prefix.timeline, positions: Object.keys(prefix.positions).length },
-    expectedLoss: loss.decisions,
+    expectedLoss: plan.loss.decisions,
+    loss: loss === undefined ? null : lossOf(loss, result('decide')['loss']),
     pauseMs: numberOf(settled['pauseMs']),
     faultToServingMs: numberOf(settled['sinceFaultMs']),
+    rtoMaxMs: numberOf(settled['rtoMaxMs']),
     fence:
       proof['holds'] === true
-        ? { kind: textOf(proof['kind']) ?? '', frozen: namesOf(proof['frozen']) }
+        ? {
+            kind: textOf(proof['kind']) ?? '',
+            frozen: namesOf(proof['frozen']),
+            statement: textOf(proof['statement']),
+          }
         : null,
     actor: record.actor,
     reason: record.reason,
     by: 'failover',
   };
   return record.status === 'aborted' ? [begun, afterAbort(record)] : [begun];
+}
+
+function lossOf({ status, lost }: LossRecord, judged: unknown): TermLoss {
+  const found = (judged ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    known: numberOf(found['known']),
+    possible: numberOf(found['possible']),
+    accepted: numberOf(found['accepted']),
+    status,
+    lost,
+  };
 }
 
 /** The old leader again, under a term of its own. */

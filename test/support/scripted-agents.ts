@@ -9,8 +9,11 @@ import type {
   HeartbeatRecord,
   InSyncRecord,
   LeaseRecord,
+  MemberRecord,
   MembershipRecord,
+  ProgressRecord,
   PromotionReport,
+  StopReport,
 } from '../../src/domain/records.ts';
 import type { EtcdPort, Watch } from '../../src/etcd/port.ts';
 
@@ -25,6 +28,10 @@ export interface AgentScript {
   /** Says that it freezes under this incarnation instead of the recorded one. */
   incarnation?: string;
   replayedLsn?: string;
+  /** Its heads when it freezes. */
+  positions?: Readonly<Record<string, string>>;
+  /** Of the old leader: its agent reports that its Postgres has ended. */
+  stops?: boolean;
   /** Changes what it reports of its promotion. */
   promotion?: Partial<PromotionReport>;
 }
@@ -49,6 +56,8 @@ export class ScriptedCluster {
   readonly #etcd: EtcdPort;
   #watch: Watch | undefined;
   #acting: Promise<void> = Promise.resolve();
+  /** What is said to be so long ago is counted from here, so that it stays as far apart. */
+  readonly #seededAtMs = Date.now();
 
   constructor(etcd: EtcdPort) {
     estates += 1;
@@ -97,7 +106,10 @@ export class ScriptedCluster {
       since,
     } satisfies AuthorityRecord);
     await this.lease('a', TERM, options.leaderAlive === true ? 0 : 60_000);
+    for (const member of MEMBERS) await this.register(member);
     for (const member of MEMBERS) await this.heartbeat(member);
+    await this.progress('a');
+    await this.progress('c', { peak: null, replayedUntil: this.#ago(61_500) });
     if (options.leaderAlive !== true) await this.heartbeat('a', { state: 'fenced', postgresUp: false });
     else await this.heartbeat('a', { state: 'leading' });
   }
@@ -158,6 +170,34 @@ export class ScriptedCluster {
     } satisfies HeartbeatRecord);
   }
 
+  async register(member: string, incarnation = `${member}-1`): Promise<void> {
+    await this.put(this.keys.member(CLUSTER, member), {
+      name: member,
+      cluster: CLUSTER,
+      region: member === 'c' ? 'madrid' : 'new-york',
+      incarnation,
+      systemIdentifier: '1',
+      registeredAt: new Date().toISOString(),
+    } satisfies MemberRecord);
+  }
+
+  /** As last published a second before the last renewal of the seed. */
+  async progress(member: string, over: Partial<ProgressRecord> = {}): Promise<void> {
+    await this.put(this.keys.progress(CLUSTER, member), {
+      member,
+      incarnation: `${member}-1`,
+      term: TERM,
+      timeline: 1,
+      lsn: '0/5000000',
+      positions: { '184': '982441' },
+      lineageDigest: 'same',
+      replayedUntil: null,
+      peak: { decisionsPerSecond: 10, bytesPerSecond: 1_000, shards: { '184': 10 } },
+      at: this.#ago(61_000),
+      ...over,
+    } satisfies ProgressRecord);
+  }
+
   async freeze(member: string, authority: AuthorityRecord): Promise<void> {
     await this.put(this.keys.frozenReport(CLUSTER, member), {
       term: authority.term,
@@ -167,7 +207,7 @@ export class ScriptedCluster {
       timeline: 1,
       receivedLsn: '0/5000000',
       replayedLsn: this.scripts[member]?.replayedLsn ?? '0/5000000',
-      positions: { '184': '982441' },
+      positions: this.scripts[member]?.positions ?? { '184': '982441' },
       frozenAt: new Date().toISOString(),
     } satisfies FreezeReport);
   }
@@ -183,13 +223,32 @@ export class ScriptedCluster {
       grantId: `${leader}-${term}`,
       sequence: 1,
       ttlMs: 3_000,
-      renewedAt: new Date(Date.now() - ageMs).toISOString(),
+      renewedAt: ageMs === 0 ? new Date().toISOString() : this.#ago(ageMs),
     } satisfies LeaseRecord);
+  }
+
+  #ago(ms: number): string {
+    return new Date(this.#seededAtMs - ms).toISOString();
+  }
+
+  /** From now on nothing is heard of it. */
+  async silence(member: string): Promise<void> {
+    this.scripts[member] = { deaf: true };
+    await this.#etcd.transact([], [{ kind: 'delete', key: this.keys.heartbeat(CLUSTER, member) }]);
   }
 
   async #actAs(member: string, authority: AuthorityRecord, view: ClusterView): Promise<void> {
     const { term, phase, leader, prefix } = authority;
-    if (phase === 'fenced' && member !== 'a' && view.frozen.get(member)?.value.term !== term) {
+    if (phase === 'fenced' && member === 'a' && this.scripts['a']?.stops === true) {
+      const report = { term, operation: authority.operation ?? '', member, incarnation: 'a-1' };
+      await this.put(this.keys.stopReport(CLUSTER, 'a'), {
+        ...report,
+        stoppedAt: new Date().toISOString(),
+      } satisfies StopReport);
+    }
+    const freezes = authority.freeze !== 'voters' || view.membership?.value.members[member]?.role === 'voter';
+    const unfrozen = view.frozen.get(member)?.value.term !== term;
+    if (phase === 'fenced' && member !== 'a' && freezes && unfrozen) {
       await this.freeze(member, authority);
       await this.heartbeat(member, { state: 'frozen', term });
     }

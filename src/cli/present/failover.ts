@@ -2,6 +2,7 @@ import type { FailoverPlan } from '../../controlplane/failover/plan-types.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { refusedError, type CapstanError } from '../../domain/errors.ts';
 import { facts, table, text, type Section } from '../render/section.ts';
+import { lossSections } from './loss-forecast.ts';
 
 /** What, where, risk, expected pause and loss: shown before anything is done, and by a dry run alone. */
 export function planSections(plan: FailoverPlan): Section[] {
@@ -15,12 +16,20 @@ export function planSections(plan: FailoverPlan): Section[] {
         ['term', `${plan.term} -> ${plan.nextTerm}`],
         ['epoch', plan.epoch],
         ['in sync', inSync?.voters.map(({ member }) => member).join(', ')],
-        ['target', plan.target ?? 'whichever frozen voter holds most'],
+        ['to region', plan.region],
+        [
+          'target',
+          plan.target ?? `whichever frozen ${plan.region === null ? 'voter' : 'candidate'} holds most`,
+        ],
         ['fence', plan.fence.statement],
         ['expected loss', `${plan.loss.decisions} decisions: ${plan.loss.statement}`],
         [
           'expected pause',
           `${expected} (${pause.basis}); gives up after ${formatDurationMs(pause.atMostMs)}`,
+        ],
+        [
+          'RTO',
+          `${formatDurationMs(plan.rto.forecastMs)} from the fault (${plan.rto.basis}), ${plan.rto.within ? 'within' : 'over'} ${formatDurationMs(plan.rto.maxMs)}`,
         ],
         [
           'opens',
@@ -32,6 +41,7 @@ export function planSections(plan: FailoverPlan): Section[] {
       ],
       `failover of ${plan.cluster}`,
     ),
+    ...lossSections(plan.loss.forecast),
     table({
       title: 'candidates, the best first',
       columns: [

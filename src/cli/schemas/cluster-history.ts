@@ -22,11 +22,24 @@ export const clusterHistory = z.strictObject({
         .nullable()
         .describe('What its leader had to hold, no more and no less.'),
       expectedLoss: z.string().nullable().describe('Decisions, as the plan stated it before.'),
+      loss: z
+        .strictObject({
+          known: count.nullable(),
+          possible: count.nullable(),
+          accepted: count.nullable().describe('What a person accepted.'),
+          status: z.enum(['open', 'signed-off']),
+          lost: count.nullable().describe('Once it is signed off.'),
+        })
+        .nullable()
+        .describe('Judged at the decision of a regional failover; null: nothing confirmed was lost.'),
       pauseMs: ms.nullable().describe('From the fence until the new leader could decide.'),
       faultToServingMs: ms
         .nullable()
         .describe('From the old leader’s last renewal until the new leader could decide.'),
-      fence: z.strictObject({ kind: z.string(), frozen: z.array(name) }).nullable(),
+      rtoMaxMs: ms.nullable().describe('The contract’s, when it was measured.'),
+      fence: z
+        .strictObject({ kind: z.string(), frozen: z.array(name), statement: z.string().nullable() })
+        .nullable(),
       actor: z.string().nullable(),
       reason: z.string().nullable(),
     }),

@@ -4,6 +4,7 @@ import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS, FAILOVER_REFUSALS } from '../../cli/error-catalog.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { nameFlag } from '../../cli/flags.ts';
+import { regionalFlags } from '../../cli/regional-flags.ts';
 import { planRefusal, planSections } from '../../cli/present/failover.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { readFailoverPlan } from '../../controlplane/failover/read-plan.ts';
@@ -18,7 +19,10 @@ export default class FailoverPlan extends CapstanCommand<typeof FailoverPlan> {
     'cluster_not_found',
     ...FAILOVER_REFUSALS,
   ] as const;
-  static override examples = ['<%= config.bin %> <%= command.id %> c1'];
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> c1',
+    '<%= config.bin %> <%= command.id %> c1 --region madrid',
+  ];
   static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     target: nameFlag({ summary: 'Plan for this member instead of the one that holds most.' }),
@@ -26,13 +30,24 @@ export default class FailoverPlan extends CapstanCommand<typeof FailoverPlan> {
     'accept-degraded': boolean({
       summary: 'Plan to open without a same-region follower against the contract.',
     }),
+    ...regionalFlags,
   };
 
   protected override async execute(): Promise<CommandResult> {
-    const { target, force, 'accept-degraded': acceptDegraded } = this.flags;
+    const { target, force, 'accept-degraded': acceptDegraded, region } = this.flags;
+    const { 'accept-loss': acceptLoss, 'attest-isolated': attestIsolated } = this.flags;
     const { cluster } = this.args;
     const { plan } = await lookUp(this.flags.config, (found) =>
-      readFailoverPlan({ ...found, cluster, target, force, acceptDegraded }),
+      readFailoverPlan({
+        ...found,
+        cluster,
+        target,
+        force,
+        acceptDegraded,
+        region,
+        acceptLoss,
+        attestIsolated,
+      }),
     );
     const refusal = planRefusal(plan);
     return {

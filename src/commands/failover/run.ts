@@ -5,10 +5,12 @@ import { CONFIRM_ERRORS, ETCD_ERRORS, FAILOVER_REFUSALS, OPERATION_ERRORS } from
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { runFailoverCommand } from '../../cli/failover-command.ts';
 import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import { regionalFlags } from '../../cli/regional-flags.ts';
 import type { CommandResult } from '../../cli/result.ts';
 
 export default class FailoverRun extends CapstanCommand<typeof FailoverRun> {
-  static override summary = 'Hand a cluster over to its same-region follower when the leader is gone.';
+  static override summary =
+    'Hand a cluster over when the leader is gone: to its same-region follower, or to another region.';
   static override description =
     'Prints its plan, asks for the cluster’s name, and journals each step: kill it anywhere and capstan operation resume goes on.';
   static override kind = 'FailoverRun';
@@ -23,6 +25,7 @@ export default class FailoverRun extends CapstanCommand<typeof FailoverRun> {
   static override examples = [
     '<%= config.bin %> <%= command.id %> c1 --dry-run',
     '<%= config.bin %> <%= command.id %> c1 --confirm=c1 --timeout 2m -o json',
+    '<%= config.bin %> <%= command.id %> c1 --region madrid --accept-loss 500',
   ];
   static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
@@ -32,6 +35,7 @@ export default class FailoverRun extends CapstanCommand<typeof FailoverRun> {
     target: nameFlag({ summary: 'Hand over to this member instead of the one that holds most.' }),
     force: boolean({ summary: 'Run although the leader looks healthy.' }),
     'accept-degraded': boolean({ summary: 'Open without a same-region follower against the contract.' }),
+    ...regionalFlags,
     reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
     wait: boolean({ summary: 'Wait until the new leader decides.', default: true, allowNo: true }),
     timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),

@@ -3,7 +3,7 @@ import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { refusedError, type CapstanError } from '../../domain/errors.ts';
-import { durationFlag } from '../../cli/flags.ts';
+import { countFlag, durationFlag } from '../../cli/flags.ts';
 import { watchOperation } from '../../cli/operation-runner.ts';
 import { detailOperation, operationSections } from '../../cli/present/operation.ts';
 import type { CommandResult } from '../../cli/result.ts';
@@ -17,11 +17,18 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
     ...ETCD_ERRORS,
     'operation_not_found',
     'operation_aborted',
+    'loss_not_open',
     ...OPERATION_ERRORS,
   ] as const;
-  static override examples = ['<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a'];
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a',
+    '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a --accept-loss 500',
+  ];
   static override args = { operation: string({ description: 'The operation’s id.', required: true }) };
   static override flags = {
+    'accept-loss': countFlag(0)({
+      summary: 'A regional failover that stopped with loss_exceeds_plan: accept this many lost decisions.',
+    }),
     timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
   };
 
@@ -41,7 +48,15 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
           noColor: this.flags['no-color'],
           interrupted: this.signal,
         },
-        (watching) => resumeOperation({ etcd, keys: estate.keys, id, actor: currentActor(), ...watching }),
+        (watching) =>
+          resumeOperation({
+            etcd,
+            keys: estate.keys,
+            id,
+            actor: currentActor(),
+            acceptLoss: this.flags['accept-loss'],
+            ...watching,
+          }),
       ),
     );
     if (watched.kind === 'left') throw new Error('a watched operation was let go');

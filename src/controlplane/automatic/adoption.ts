@@ -7,6 +7,7 @@ const ASKS_FOR_ANOTHER_PLAN: ReadonlySet<string> = new Set([
   'target_behind',
   'target_not_frozen',
   'in_sync_changed',
+  'loss_exceeds_plan',
 ]);
 
 export type AdoptionVerdict =

@@ -18,13 +18,22 @@ export interface Candidates {
   readonly excluded: readonly ExcludedMember[];
 }
 
-/** Sorts the cluster's members into those that may lead next, best first, and those that may not, with the reasons. */
-export function sortCandidates(inputs: CandidateInputs): Candidates {
+/** Sorts the cluster's members into those that may lead next in region, best first, and those that may not, with the reasons. */
+export const sortCandidates = (inputs: CandidateInputs): Candidates =>
+  sortedBy(inputs, {
+    because: 'recorded in sync with this incarnation',
+    against: (member) => reasonsAgainst(inputs, member),
+  });
+
+export function sortedBy(
+  inputs: CandidateInputs,
+  rule: { readonly because: string; readonly against: (member: string) => readonly string[] },
+): Candidates {
   const { view } = inputs;
   const candidates: FailoverCandidate[] = [];
   const excluded: ExcludedMember[] = [];
   for (const [member, { region }] of Object.entries(view.membership?.value.members ?? {})) {
-    const against = reasonsAgainst(inputs, member);
+    const against = rule.against(member);
     if (against.length > 0) {
       excluded.push({ member, region, reasons: against });
       continue;
@@ -36,10 +45,7 @@ export function sortCandidates(inputs: CandidateInputs): Candidates {
       incarnation: heartbeat?.incarnation ?? '',
       timeline: heartbeat?.timeline ?? null,
       replayedLsn: heartbeat?.replayedLsn ?? null,
-      reasons: [
-        'recorded in sync with this incarnation',
-        `${heartbeat?.state ?? ''}, heartbeat ${ageText(heartbeat, inputs.nowMs)}`,
-      ],
+      reasons: [rule.because, `${heartbeat?.state ?? ''}, heartbeat ${ageText(heartbeat, inputs.nowMs)}`],
     });
   }
   return {
@@ -85,13 +91,20 @@ function reasonsAgainst(inputs: CandidateInputs, member: string): readonly strin
   const voter = view.inSync?.value.voters.find((recorded) => recorded.member === member);
   if (voter === undefined)
     reasons.push('etcd does not record it as in sync: it may lack confirmed decisions');
-  const heartbeat = view.heartbeats.get(member)?.value;
-  if (heartbeat === undefined) return [...reasons, 'no heartbeat: its agent is down or unreachable'];
-  if (!isFresh(heartbeat, inputs)) reasons.push(`its last heartbeat is ${ageText(heartbeat, inputs.nowMs)}`);
-  if (voter !== undefined && heartbeat.incarnation !== voter.incarnation)
+  const incarnation = view.heartbeats.get(member)?.value.incarnation;
+  if (voter !== undefined && incarnation !== undefined && incarnation !== voter.incarnation)
     reasons.push(
-      `it runs incarnation ${heartbeat.incarnation ?? 'unknown'}, etcd records ${voter.incarnation} as in sync`,
+      `it runs incarnation ${incarnation ?? 'unknown'}, etcd records ${voter.incarnation} as in sync`,
     );
+  return [...reasons, ...reasonsAgainstState(inputs, member)];
+}
+
+/** Why a member can't be frozen and promoted now, whatever it holds. */
+export function reasonsAgainstState(inputs: CandidateInputs, member: string): readonly string[] {
+  const reasons: string[] = [];
+  const heartbeat = inputs.view.heartbeats.get(member)?.value;
+  if (heartbeat === undefined) return ['no heartbeat: its agent is down or unreachable'];
+  if (!isFresh(heartbeat, inputs)) reasons.push(`its last heartbeat is ${ageText(heartbeat, inputs.nowMs)}`);
   if (!PROMOTABLE.has(heartbeat.state))
     reasons.push(`it is ${heartbeat.state}${heartbeat.reason === null ? '' : `: ${heartbeat.reason}`}`);
   if (!heartbeat.postgresUp) reasons.push('its Postgres is down');

@@ -4,14 +4,14 @@ import { type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import type { OperationRun } from '../operation/run.ts';
 import type { Versioned } from '../store.ts';
-import type { FailoverPlan } from './plan-types.ts';
+import { planOf } from './plan-types.ts';
 
 export interface FailoverRun extends OperationRun {
   /** This process's monotonic clock before the fence was sent; undefined in a resumed run, which then measures by the wall clock. */
   readonly fencedAtMonotonicMs: number | undefined;
+  /** This process's monotonic clock once its fence, or its take-over, had returned: no renewal succeeded after that. */
+  readonly heldSinceMonotonicMs: number;
 }
-
-export const planOf = (record: OperationRecord): FailoverPlan => record.plan as unknown as FailoverPlan;
 
 /** The term that this operation fences and opens under. */
 export const termOf = (record: OperationRecord): number => planOf(record).nextTerm;

@@ -5,7 +5,8 @@ import type { HeldOperation } from '../operation/journal.ts';
 import { interrupted, report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
 import { isFresh } from './candidates.ts';
-import { type FailoverRun, planOf, readOwnCluster, termOf } from './context.ts';
+import { type FailoverRun, readOwnCluster, termOf } from './context.ts';
+import { planOf } from './plan-types.ts';
 import { type FrozenVoters, frozenVoters } from './proof.ts';
 
 /** What a follower's agent is doing when a freeze report can still come from it. */

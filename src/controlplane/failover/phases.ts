@@ -1,7 +1,9 @@
+import type { OperationRecord } from '../../domain/records.ts';
 import { Machine } from '../operation/machine.ts';
+import { planOf } from './plan-types.ts';
 
 /**
- * What an in-region failover is about to do. The journal holds the step that is under way, so a step that was killed is
+ * What a failover is about to do. The journal holds the step that is under way, so a step that was killed is
  * simply entered again. `fence` is never journaled as under way: its one transaction creates the operation.
  */
 export type FailoverPhase =
@@ -14,6 +16,7 @@ export type FailoverPhase =
   | 'open'
   | 'settle';
 
+/** In region: enough frozen voters are the proof. */
 export const FAILOVER = new Machine<FailoverPhase>('fence', {
   fence: { completed: 'freeze', differs: null, resumed: null, aborted: null },
   freeze: { completed: 'proof', differs: null, resumed: 'freeze', aborted: 'aborted' },
@@ -30,3 +33,15 @@ export const FAILOVER = new Machine<FailoverPhase>('fence', {
   // Nothing has opened: a mended promotion report is verified again.
   failed: { completed: null, differs: null, resumed: 'verify', aborted: null },
 });
+
+/** To another region: proved first, so that what the old side still confirms reaches the target. */
+export const REGIONAL_FAILOVER = new Machine<FailoverPhase>('fence', {
+  ...FAILOVER.transitions,
+  fence: { completed: 'proof', differs: null, resumed: null, aborted: null },
+  proof: { completed: 'freeze', differs: null, resumed: 'proof', aborted: 'aborted' },
+  freeze: { completed: 'decide', differs: null, resumed: 'freeze', aborted: 'aborted' },
+});
+
+/** The table that an operation of this kind follows, by its recorded plan. */
+export const machineOf = (record: Pick<OperationRecord, 'plan'>): Machine<FailoverPhase> =>
+  planOf(record).path === 'regional' ? REGIONAL_FAILOVER : FAILOVER;

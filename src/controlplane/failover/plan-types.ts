@@ -1,5 +1,6 @@
-import type { InSyncRecord } from '../../domain/records.ts';
+import type { InSyncRecord, OperationRecord } from '../../domain/records.ts';
 import type { AutomaticStanding } from '../automatic/standing.ts';
+import type { LossForecast } from './loss-forecast.ts';
 
 export interface FailoverCandidate {
   readonly member: string;
@@ -33,9 +34,32 @@ export interface AutomaticOutlook {
   readonly against: readonly string[];
 }
 
+/** From the fault to the first confirmed decision, against the contract. */
+export interface RtoForecast {
+  readonly forecastMs: number;
+  readonly maxMs: number;
+  readonly within: boolean;
+  /** Gone since the last renewal. */
+  readonly sinceFaultMs: number;
+  /** Until a leader that still renews counts as lost; it may be forced. */
+  readonly lapseMs: number;
+  /** What the fence proof waits at most when nothing proves it sooner. */
+  readonly proofMs: number;
+  /** From the proof to the first decision. */
+  readonly takeOverMs: number;
+  readonly basis: string;
+}
+
+/** Within the leader's region, without loss; or to another one. */
+export type FailoverPath = 'in-region' | 'regional';
+
 /** The same for a dry run and a run. `hash` changes when anything changes that the decision rests on. */
 export interface FailoverPlan {
   readonly kind: 'failover';
+  /** Absent in plans that were recorded before there was a choice: in region. */
+  readonly path: FailoverPath;
+  /** The next leader's, when it is another than the present one's. */
+  readonly region: string | null;
   readonly cluster: string;
   readonly hash: string;
   readonly mapVersion: number | null;
@@ -51,12 +75,19 @@ export interface FailoverPlan {
   readonly candidates: readonly FailoverCandidate[];
   readonly excluded: readonly ExcludedMember[];
   readonly fence: {
-    readonly kind: 'frozen-voters';
+    readonly kind: 'frozen-voters' | 'regional';
     readonly voters: readonly string[];
     readonly needed: number;
     readonly statement: string;
   };
-  readonly loss: { readonly decisions: string; readonly statement: string };
+  readonly loss: {
+    /** What is forecast, known and possible together; `unknown` when something of it isn't known. */
+    readonly decisions: string;
+    readonly statement: string;
+    /** Null in region: nothing confirmed is lost. */
+    readonly forecast: LossForecast | null;
+  };
+  readonly rto: RtoForecast;
   readonly pause: {
     /** Measured at this cluster's last failover; null when none was measured. */
     readonly expectedMs: number | null;
@@ -69,3 +100,6 @@ export interface FailoverPlan {
   readonly automatic: AutomaticOutlook;
   readonly refusals: readonly PlanRefusal[];
 }
+
+export const planOf = (record: Pick<OperationRecord, 'plan'>): FailoverPlan =>
+  record.plan as unknown as FailoverPlan;

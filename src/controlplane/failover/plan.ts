@@ -1,11 +1,12 @@
-import { canonicalHash } from '../../domain/canonical-json.ts';
 import type { Contract } from '../../domain/contract.ts';
 import type { InSyncRecord } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { automaticOutlook } from './automatic-outlook.ts';
-import { type Candidates, isLeaderHealthy, sortCandidates } from './candidates.ts';
+import { isLeaderHealthy, sortCandidates } from './candidates.ts';
+import { planHash } from './plan-hash.ts';
 import type { FailoverPlan, PlanRefusal } from './plan-types.ts';
 import { planRefusals } from './refusals.ts';
+import { forecastRto, type MeasuredPause } from './rto-forecast.ts';
 
 export interface FailoverPlanInputs {
   readonly view: ClusterView;
@@ -19,7 +20,8 @@ export interface FailoverPlanInputs {
   readonly leaderIsDead?: boolean | undefined;
   /** Open without a same-region follower although the contract doesn't say so. */
   readonly acceptDegraded?: boolean | undefined;
-  readonly lastPause?: { readonly operation: string; readonly ms: number } | undefined;
+  /** Failovers of this cluster, the newest first. */
+  readonly measured?: readonly MeasuredPause[] | undefined;
 }
 
 /** Plans an in-region failover. Pure: the same inputs give the same plan, for a dry run and for a run. */
@@ -28,6 +30,8 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
   const authority = view.authority?.value;
   const inSync = view.inSync?.value ?? null;
   const term = authority?.term ?? 0;
+  const measured = inputs.measured ?? [];
+  const lastPause = measured.find(({ path }) => path === 'in-region');
   const sorted = sortCandidates({ view, contract, nowMs });
   const leaderHealthy = inputs.leaderIsDead !== true && isLeaderHealthy({ view, contract, nowMs });
   const needed = neededFrozen(inSync);
@@ -37,6 +41,8 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
   const unaided = planRefusals({ ...about, target: null, force: false, acceptDegraded: false });
   return {
     kind: 'failover',
+    path: 'in-region',
+    region: null,
     cluster: view.name,
     hash: planHash({ view, mapVersion, sorted, target }),
     mapVersion,
@@ -58,13 +64,23 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
       decisions: '0',
       statement:
         'none: each confirmed decision was flushed by the recorded in-sync set; a request that is in flight gets `unknown` and its token resolves it',
+      forecast: null,
     },
+    rto: forecastRto({
+      view,
+      contract,
+      nowMs,
+      awaitsLapse: leaderHealthy && !force,
+      proofMs: 0,
+      measured,
+      path: 'in-region',
+    }),
     pause: {
-      expectedMs: inputs.lastPause?.ms ?? null,
+      expectedMs: lastPause?.ms ?? null,
       basis:
-        inputs.lastPause === undefined
+        lastPause === undefined
           ? 'no failover of this cluster has been measured yet'
-          : `measured by ${inputs.lastPause.operation}`,
+          : `measured by ${lastPause.operation}`,
       atMostMs: freezeMs + promoteMs + openMs,
     },
     // The next leader regrows its in-sync set only after it has opened.
@@ -78,33 +94,3 @@ export function planFailover(inputs: FailoverPlanInputs): FailoverPlan {
 /** With n voters of which k acknowledge each commit, n-k+1 that are frozen leave fewer than k. */
 const neededFrozen = (inSync: InSyncRecord | null): number =>
   inSync === null || inSync.voters.length === 0 ? 1 : inSync.voters.length - inSync.required + 1;
-
-/** Over what the decision rests on, and not over what moves all the time (LSNs, heartbeat ages). */
-function planHash(about: {
-  readonly view: ClusterView;
-  readonly mapVersion: number | null;
-  readonly sorted: Candidates;
-  readonly target: string | null;
-}): string {
-  const { view, mapVersion, sorted, target } = about;
-  const inSync = view.inSync?.value;
-  return canonicalHash({
-    cluster: view.name,
-    mapVersion,
-    term: view.authority?.value.term ?? null,
-    leader: view.authority?.value.leader ?? null,
-    epoch: view.membership?.value.epoch ?? null,
-    inSync:
-      inSync === undefined
-        ? null
-        : {
-            term: inSync.term,
-            epoch: inSync.epoch,
-            required: inSync.required,
-            degraded: inSync.degraded,
-            voters: inSync.voters.map(({ member, incarnation }) => `${member} ${incarnation}`).toSorted(),
-          },
-    candidates: sorted.candidates.map(({ member, incarnation }) => `${member} ${incarnation}`).toSorted(),
-    target,
-  });
-}

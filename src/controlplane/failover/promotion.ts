@@ -1,14 +1,24 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, ExitCode } from '../../domain/errors.ts';
-import type { DecidedPrefix, OperationRecord, PromotionReport } from '../../domain/records.ts';
+import type {
+  AuthorityRecord,
+  DecidedPrefix,
+  OperationRecord,
+  PromotionReport,
+} from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
+import type { ClusterView } from '../cluster-view.ts';
+import { changeMembership } from '../membership/change.ts';
+import { nextMembership } from '../membership/next-membership.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { stepResult } from '../operation/record.ts';
-import { revisionOf, type Versioned } from '../store.ts';
+import { revisionOf, type Transaction, type Versioned } from '../store.ts';
 import { interrupted, report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
 import { type FailoverRun, readOwnCluster, termOf } from './context.ts';
+import { planOf } from './plan-types.ts';
+import { rolesAround } from './regional-membership.ts';
 import { isReportOf, promotionDifferences } from './verification.ts';
 
 /** The prefix that `decide` recorded; it is in the journal and in authority alike. */
@@ -91,22 +101,65 @@ export async function openStep(run: FailoverRun, held: HeldOperation): Promise<H
     });
   }
   const now = timestampOf(run.clock);
-  const epoch = view.membership?.value.epoch ?? 0;
+  const epoch = epochAfter(held.value, view);
   const moved = await transition(run, {
     held,
     event: 'completed',
-    result: { leader: prefix.member, term, openedAt: now, degraded: true },
+    result: { leader: prefix.member, term, epoch, openedAt: now, degraded: true },
     with: (transaction) => {
+      expectMembership(run, held.value, { transaction, view, authority });
       transaction
         .expect(run.keys.promotionReport(cluster), revisionOf(promotion))
-        .expect(run.keys.membership(cluster), revisionOf(view.membership))
-        .expect(run.keys.authority(cluster), authority.revision)
         .put(run.keys.authority(cluster), nextAuthority(authority.value, { kind: 'open' }, now))
         .expect(run.keys.inSync(cluster), revisionOf(view.inSync))
         .put(run.keys.inSync(cluster), { term, epoch, voters: [], required: 0, degraded: true, since: now });
     },
   });
   return moved ?? held;
+}
+
+interface Opening {
+  readonly transaction: Transaction;
+  readonly view: ClusterView;
+  readonly authority: Versioned<AuthorityRecord>;
+}
+
+/** In region the membership stays; in another region it is a new epoch, committed by the very transaction that opens. */
+function expectMembership(
+  run: FailoverRun,
+  record: OperationRecord,
+  { transaction, view, authority }: Opening,
+): void {
+  const { membership } = view;
+  const { path, region } = planOf(record);
+  if (path !== 'regional' || membership === undefined) {
+    transaction
+      .expect(run.keys.membership(view.name), revisionOf(membership))
+      .expect(run.keys.authority(view.name), authority.revision);
+    return;
+  }
+  changeMembership(transaction, {
+    keys: run.keys,
+    view,
+    changes: rolesAround(membership.value, prefixOf(record).member),
+    actor: record.actor,
+    reason: `a failover to ${region}`,
+    operation: record.id,
+    planHash: record.planHash,
+    holdsCluster: true,
+    clock: run.clock,
+  });
+}
+
+function epochAfter(record: OperationRecord, { membership }: ClusterView): number {
+  if (membership === undefined) return 0;
+  if (planOf(record).path !== 'regional') return membership.value.epoch;
+  const leader = prefixOf(record).member;
+  return nextMembership({
+    membership: membership.value,
+    leader,
+    changes: rolesAround(membership.value, leader),
+  }).epoch;
 }
 
 async function waitForReport(run: FailoverRun, held: HeldOperation): Promise<Versioned<PromotionReport>> {

@@ -1,16 +1,18 @@
 import type { Clock } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { refusedError } from '../../domain/errors.ts';
-import type { MapRecord, OperationRecord } from '../../domain/records.ts';
+import type { MapRecord } from '../../domain/records.ts';
 import type { Contract } from '../../domain/contract.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import { type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { listOperations } from '../operation/journal.ts';
-import { stepResult } from '../operation/record.ts';
+import { readProgress } from '../progress.ts';
 import { readRecord, readVersionedContract, type Versioned } from '../store.ts';
 import { planFailover } from './plan.ts';
 import type { FailoverPlan } from './plan-types.ts';
+import { planRegional } from './regional-plan.ts';
+import { measuredPauses } from './rto-forecast.ts';
 
 /** How many of the cluster's latest operations are searched for a measured pause. */
 const RECENT_OPERATIONS = 20;
@@ -23,6 +25,12 @@ export interface FailoverRequest {
   readonly force?: boolean | undefined;
   readonly acceptDegraded?: boolean | undefined;
   readonly leaderIsDead?: boolean | undefined;
+  /** Hand over to another region than the leader's, with the loss that the plan forecasts. */
+  readonly region?: string | undefined;
+  /** Regional only: this many lost decisions are accepted. */
+  readonly acceptLoss?: number | undefined;
+  /** Regional only: a person's word that the old leader can't confirm anything any more. */
+  readonly attestIsolated?: string | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -39,12 +47,13 @@ export interface ReadPlan {
  * `cluster_not_found` or `estate_missing` (exit 4), `etcd_unreachable` (exit 7).
  */
 export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPlan> {
-  const { etcd, keys, cluster, target, force, acceptDegraded, leaderIsDead, clock = systemClock } = request;
-  const [contract, map, view, recent] = await Promise.all([
+  const { etcd, keys, cluster, region, clock = systemClock } = request;
+  const [contract, map, view, recent, progress] = await Promise.all([
     readVersionedContract(etcd, keys),
     readRecord<MapRecord>(etcd, keys.map),
     readClusterView(etcd, keys, cluster),
     listOperations({ etcd, keys, cluster, limit: RECENT_OPERATIONS }),
+    region === undefined ? new Map() : readProgress(etcd, keys, cluster),
   ]);
   if (view === undefined) {
     throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
@@ -52,7 +61,8 @@ export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPl
       next: 'capstan cluster list',
     });
   }
-  const plan = planFailover({
+  const { target, force, acceptDegraded, leaderIsDead, acceptLoss, attestIsolated } = request;
+  const inputs = {
     view,
     mapVersion: map?.value.version ?? null,
     contract: contract.value,
@@ -61,18 +71,11 @@ export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPl
     force,
     acceptDegraded,
     leaderIsDead,
-    lastPause: lastMeasuredPause(recent),
-  });
+    measured: measuredPauses(recent),
+  };
+  const plan =
+    region === undefined
+      ? planFailover(inputs)
+      : planRegional({ ...inputs, region, progress, acceptLoss, attestIsolated });
   return { plan, view, map, contract };
-}
-
-function lastMeasuredPause(
-  operations: readonly OperationRecord[],
-): { readonly operation: string; readonly ms: number } | undefined {
-  for (const record of operations) {
-    const ms = stepResult(record, 'settle')?.['pauseMs'];
-    if (record.kind === 'failover' && record.status === 'done' && typeof ms === 'number')
-      return { operation: record.id, ms };
-  }
-  return undefined;
 }

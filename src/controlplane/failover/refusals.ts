@@ -27,7 +27,7 @@ export function planRefusals(inputs: RefusalInputs): readonly PlanRefusal[] {
   ].filter((refusal) => refusal !== undefined);
 }
 
-function refusedByAuthority({ view }: RefusalInputs): PlanRefusal | undefined {
+export function refusedByAuthority({ view }: Pick<RefusalInputs, 'view'>): PlanRefusal | undefined {
   const active = view.activeOperation?.value;
   if (active !== undefined) {
     return {
@@ -74,7 +74,11 @@ function refusedByCandidates({ view, sorted, needed }: RefusalInputs): PlanRefus
   };
 }
 
-function refusedByTarget({ view, sorted, target }: RefusalInputs): PlanRefusal | undefined {
+export function refusedByTarget({
+  view,
+  sorted,
+  target,
+}: Pick<RefusalInputs, 'view' | 'sorted' | 'target'>): PlanRefusal | undefined {
   if (target === null || sorted.candidates.some(({ member }) => member === target)) return undefined;
   const reasons = sorted.excluded.find(({ member }) => member === target)?.reasons;
   return {
@@ -85,23 +89,34 @@ function refusedByTarget({ view, sorted, target }: RefusalInputs): PlanRefusal |
   };
 }
 
-function refusedByHealth({ view, contract, leaderHealthy, force }: RefusalInputs): PlanRefusal | undefined {
+export function refusedByHealth(
+  {
+    view,
+    contract,
+    leaderHealthy,
+    force,
+  }: Pick<RefusalInputs, 'view' | 'contract' | 'leaderHealthy' | 'force'>,
+  run = `capstan failover run ${view.name}`,
+): PlanRefusal | undefined {
   if (!leaderHealthy || force) return undefined;
   const leader = view.authority?.value.leader ?? '';
   return {
     code: 'leader_healthy',
     message: `${leader} counts as healthy: it renews its lease and its agent says that it leads. One that has just died counts as healthy until its lease has lapsed, after about ${formatDurationMs(contract.lease.ttlMs)}`,
     override: '--force',
-    next: `run it again in a few seconds, or capstan failover run ${view.name} --force`,
+    next: `run it again in a few seconds, or ${run} --force`,
   };
 }
 
-function refusedByPolicy({ view, contract, acceptDegraded }: RefusalInputs): PlanRefusal | undefined {
+export function refusedByPolicy(
+  { view, contract, acceptDegraded }: Pick<RefusalInputs, 'view' | 'contract' | 'acceptDegraded'>,
+  run = `capstan failover run ${view.name}`,
+): PlanRefusal | undefined {
   if (contract.durability.openDegraded || acceptDegraded) return undefined;
   return {
     code: 'degraded_not_allowed',
     message: 'the new leader opens without a same-region follower, and the contract forbids that',
     override: '--accept-degraded',
-    next: `capstan failover run ${view.name} --accept-degraded`,
+    next: `${run} --accept-degraded`,
   };
 }

@@ -1,5 +1,6 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { unknownError } from '../../domain/errors.ts';
+import type { OperationRecord } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
 import { drive } from '../operation/drive.ts';
@@ -7,13 +8,13 @@ import { type HeldOperation, readOperation } from '../operation/journal.ts';
 import { type OperationResult, type OperationRun, transition } from '../operation/run.ts';
 import { type ControlOptions, refusePastDecision, takeOver } from '../operation/take-over.ts';
 import { revisionOf } from '../store.ts';
-import { planOf, readOwnCluster } from './context.ts';
-import { FAILOVER } from './phases.ts';
-import { FAILOVER_STEPS } from './steps.ts';
+import { acceptLossApproval, lossNotOpen } from './approvals.ts';
+import { readOwnCluster } from './context.ts';
+import { planOf } from './plan-types.ts';
+import { machineOf } from './phases.ts';
+import { stepsOf } from './steps.ts';
 
 const ABORT_TRIES = 5;
-
-const machineOf = () => FAILOVER;
 
 /**
  * Takes the operation over from whoever drives it and carries it on; the former coordinator's next write is refused.
@@ -21,10 +22,27 @@ const machineOf = () => FAILOVER;
  */
 export async function resumeFailover(options: ControlOptions): Promise<OperationResult> {
   const found = await readOperation(options);
-  if (FAILOVER.isFinal(FAILOVER.phaseOf(found.value))) return { changed: false, operation: found.value };
-  const { run, held } = await takeOver(options, machineOf);
-  const done = await drive({ ...run, fencedAtMonotonicMs: undefined }, FAILOVER_STEPS, held);
+  const machine = machineOf(found.value);
+  if (machine.isFinal(machine.phaseOf(found.value))) return { changed: false, operation: found.value };
+  const { acceptLoss } = options;
+  const { run, held } = await takeOver(
+    acceptLoss === undefined ? options : { ...options, approve: [acceptLossApproval(acceptLoss)] },
+    machineOf,
+    (record) => {
+      if (acceptLoss !== undefined) refuseUnlessLossIsOpen(record);
+    },
+  );
+  // What was waited for before this process held the operation doesn't count.
+  const heldSinceMonotonicMs = run.clock.monotonicMs();
+  const begun = { ...run, fencedAtMonotonicMs: undefined, heldSinceMonotonicMs };
+  const done = await drive(begun, stepsOf(held.value), held);
   return { changed: true, operation: done.value };
+}
+
+function refuseUnlessLossIsOpen(record: OperationRecord): void {
+  const machine = machineOf(record);
+  const open = planOf(record).path === 'regional' && !machine.isDecided(machine.phaseOf(record));
+  if (!open) throw lossNotOpen(record.id);
 }
 
 /**
@@ -36,8 +54,9 @@ export async function abortFailover(
 ): Promise<OperationResult> {
   const { id } = options;
   const found = await readOperation(options);
-  if (FAILOVER.phaseOf(found.value) === 'aborted') return { changed: false, operation: found.value };
-  const demand = (record: typeof found.value) => refusePastDecision(FAILOVER, record);
+  if (machineOf(found.value).phaseOf(found.value) === 'aborted')
+    return { changed: false, operation: found.value };
+  const demand = (record: typeof found.value) => refusePastDecision(machineOf(record), record);
   demand(found.value);
   const { run, held } = await takeOver(options, machineOf, demand);
   for (let attempt = 0; attempt < ABORT_TRIES; attempt += 1) {

@@ -12,10 +12,10 @@ import { revisionOf, type Versioned } from '../store.ts';
 import { automaticRefusal, expectStillLapsed, type SeenLapsed } from './automatic-fence.ts';
 import { drive } from '../operation/drive.ts';
 import { type OperationProgress, type OperationResult, report } from '../operation/run.ts';
-import { FAILOVER } from './phases.ts';
+import { machineOf } from './phases.ts';
 import type { FailoverPlan } from './plan-types.ts';
 import { type FailoverRequest, type ReadPlan, readFailoverPlan } from './read-plan.ts';
-import { FAILOVER_STEPS } from './steps.ts';
+import { stepsOf } from './steps.ts';
 
 export interface RunFailoverOptions extends FailoverRequest {
   readonly etcd: EtcdPort;
@@ -31,7 +31,7 @@ export interface RunFailoverOptions extends FailoverRequest {
 }
 
 /**
- * Plans and runs an in-region failover, and answers once the new leader holds its lease and leads. Refusals (exit 4)
+ * Plans and runs a failover, in region or to another region, and answers once the new leader holds its lease and leads. Refusals (exit 4)
  * change nothing but the audit log: the plan's own (`leader_healthy`, `no_candidate`, `cluster_degraded`, …),
  * `plan_drifted`, `operation_active`. `operation_interrupted` and the `…_incomplete`/`…_overdue` codes (exit 5) leave an
  * operation that `capstan operation resume` goes on with; `operation_superseded` (exit 4) says that another one does.
@@ -50,23 +50,25 @@ export async function runFailover(options: RunFailoverOptions): Promise<Operatio
   const journal = new OperationJournal({ etcd, keys, clock });
   const fencedAtMonotonicMs = clock.monotonicMs();
   const held = await fence({ options, planned, journal });
+  const heldSinceMonotonicMs = clock.monotonicMs();
   const run = {
     etcd,
     keys,
     contract: planned.contract.value,
     journal,
     clock,
-    machine: FAILOVER,
+    machine: machineOf(held.value),
     signal,
     onProgress,
     fencedAtMonotonicMs,
+    heldSinceMonotonicMs,
   };
   report(run, held.value, {
     step: 'fence',
     state: 'finished',
     detail: `term ${planned.plan.nextTerm}, no leader`,
   });
-  const done = await drive(run, FAILOVER_STEPS, held);
+  const done = await drive(run, stepsOf(held.value), held);
   return { changed: true, operation: done.value };
 }
 
@@ -148,7 +150,13 @@ async function fence(about: {
   const now = nowOf(clock);
   const id = newOperationId('failover', now, clock);
   const authority = view.authority as Versioned<AuthorityRecord>;
-  const fenced = nextAuthority(authority.value, { kind: 'fence', operation: id }, now.toISOString());
+  const machine = machineOf({ plan: { ...plan } });
+  const event = {
+    kind: 'fence',
+    operation: id,
+    ...(plan.path === 'regional' ? { freeze: 'voters' as const } : {}),
+  } as const;
+  const fenced = nextAuthority(authority.value, event, now.toISOString());
   const begun = newOperation({
     id,
     kind: 'failover',
@@ -162,7 +170,7 @@ async function fence(about: {
     coordinatorId: newCoordinatorId(clock),
     now,
   });
-  const phase = FAILOVER.advance('fence', 'completed');
+  const phase = machine.advance('fence', 'completed');
   const result = {
     term: fenced.term,
     formerLeader: plan.leader,
@@ -170,7 +178,7 @@ async function fence(about: {
     faultAt: view.lease?.value.renewedAt ?? null,
     fencedAt: now.toISOString(),
   };
-  const next = finishStep({ record: begun, result, phase, status: FAILOVER.statusOf(phase), now });
+  const next = finishStep({ record: begun, result, phase, status: machine.statusOf(phase), now });
   const outcome = await journal.write({
     held: undefined,
     next,
@@ -192,7 +200,7 @@ async function fence(about: {
         operation: id,
         planHash: plan.hash,
         before: authority.value,
-        after: fenced,
+        after: { ...fenced, approvals: plan.approvals },
         reason,
       };
       auditIn(transaction, keys, entry, clock);

@@ -6,7 +6,8 @@ import type { HeldOperation } from '../operation/journal.ts';
 import { stepResult } from '../operation/record.ts';
 import { interrupted, report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
-import { type FailoverRun, planOf, readOwnCluster, termOf } from './context.ts';
+import { type FailoverRun, readOwnCluster, termOf } from './context.ts';
+import { planOf } from './plan-types.ts';
 import { prefixOf } from './promotion.ts';
 
 /** Waits until the new leader holds its lease and says that it leads, and ends the operation with what it measured. */
@@ -40,6 +41,7 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
     leader: next,
     term: termOf(held.value),
     ...measuredPause(run, held.value, nowOf(run.clock)),
+    rtoMaxMs: run.contract.rto.maxMs,
   };
   const moved = await transition(run, {
     held,

@@ -1,10 +1,13 @@
 import type { OperationKind } from '../../domain/records.ts';
+import { lossNotOpen } from '../failover/approvals.ts';
 import { abortFailover, resumeFailover } from '../failover/resume.ts';
 import { readOperation } from './journal.ts';
 import type { OperationResult } from './run.ts';
 import type { ControlOptions } from './take-over.ts';
 
 interface OperationControl {
+  /** Whether a person may accept a loss for it: of any other kind that would mean nothing. */
+  readonly acceptsLoss?: true;
   readonly resume: (options: ControlOptions) => Promise<OperationResult>;
   readonly abort: (
     options: ControlOptions & { readonly reason?: string | undefined },
@@ -12,7 +15,7 @@ interface OperationControl {
 }
 
 const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
-  failover: { resume: resumeFailover, abort: abortFailover },
+  failover: { acceptsLoss: true, resume: resumeFailover, abort: abortFailover },
 };
 
 /**
@@ -21,7 +24,9 @@ const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
  */
 export async function resumeOperation(options: ControlOptions): Promise<OperationResult> {
   const { value } = await readOperation(options);
-  return CONTROLS[value.kind].resume(options);
+  const control = CONTROLS[value.kind];
+  if (options.acceptLoss !== undefined && control.acceptsLoss !== true) throw lossNotOpen(value.id);
+  return control.resume(options);
 }
 
 /** Gives any operation up, where its kind still allows that. */

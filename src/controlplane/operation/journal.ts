@@ -110,10 +110,12 @@ export class OperationJournal {
     readonly coordinatorId: string;
     /** The one revision from which it may be taken; else `operation_superseded`. Undefined: from whatever it is. */
     readonly onlyAt?: string | undefined;
+    /** Added to the operation's approvals. */
+    readonly approve?: readonly string[] | undefined;
     readonly phaseAfter: (record: OperationRecord) => string;
     readonly with?: (transaction: Transaction, before: OperationRecord) => void;
   }): Promise<HeldOperation> {
-    const { id, coordinatorId, onlyAt, phaseAfter } = options;
+    const { id, coordinatorId, onlyAt, approve = [], phaseAfter } = options;
     let by: OperationRecord | undefined;
     for (let attempt = 0; attempt < TAKE_OVER_TRIES; attempt += 1) {
       const held = await readOperation({ etcd: this.#etcd, keys: this.#keys, id });
@@ -122,6 +124,7 @@ export class OperationJournal {
         record: held.value,
         phase: phaseAfter(held.value),
         coordinatorId,
+        approve,
         now: nowOf(this.#clock),
       });
       const result = await this.write({

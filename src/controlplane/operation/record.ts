@@ -75,15 +75,18 @@ export function takenOver(options: {
   readonly record: OperationRecord;
   readonly phase: string;
   readonly coordinatorId: string;
+  /** What a person approves with it. */
+  readonly approve?: readonly string[];
   readonly now: Date;
 }): OperationRecord {
-  const { record, phase, coordinatorId, now } = options;
+  const { record, phase, coordinatorId, approve = [], now } = options;
   const at = now.toISOString();
   const underWay = record.steps.some(({ finishedAt }) => finishedAt === null);
   return {
     ...record,
     phase,
     status: 'running',
+    approvals: [...record.approvals, ...approve.filter((one) => !record.approvals.includes(one))],
     coordinator: { id: coordinatorId, since: at },
     steps: underWay ? record.steps : [...record.steps, begun(phase, at)],
     error: null,

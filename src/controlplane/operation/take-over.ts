@@ -18,6 +18,8 @@ export interface ControlOptions {
   readonly actor: string;
   /** Only as long as the operation is as it was read at this revision: whoever wrote it since is alive. */
   readonly onlyAt?: string | undefined;
+  /** A regional failover only: this many lost decisions are accepted, whatever was foreseen. */
+  readonly acceptLoss?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
   readonly clock?: Clock | undefined;
@@ -25,12 +27,15 @@ export interface ControlOptions {
 
 /** Claims an unfinished operation for this process, audited; the former coordinator's next write is refused. */
 export async function takeOver(
-  options: ControlOptions,
+  options: ControlOptions & {
+    /** What a person approves beside what the operation was begun with; recorded and audited with it. */
+    readonly approve?: readonly string[] | undefined;
+  },
   machineOf: (record: OperationRecord) => Machine,
   /** Throws where this process has no business going on. */
   demand: (record: OperationRecord) => void = () => undefined,
 ): Promise<{ readonly run: OperationRun; readonly held: HeldOperation }> {
-  const { etcd, keys, id, actor, onlyAt, signal, onProgress, clock = systemClock } = options;
+  const { etcd, keys, id, actor, onlyAt, approve = [], signal, onProgress, clock = systemClock } = options;
   const contract = await readContract(etcd, keys);
   const journal = new OperationJournal({ etcd, keys, clock });
   const coordinatorId = newCoordinatorId(clock);
@@ -44,6 +49,7 @@ export async function takeOver(
     id,
     coordinatorId,
     onlyAt,
+    approve,
     phaseAfter,
     with: (transaction, before) => {
       const entry = {
@@ -53,7 +59,11 @@ export async function takeOver(
         operation: id,
         planHash: before.planHash,
         before: { coordinator: before.coordinator.id, phase: before.phase },
-        after: { coordinator: coordinatorId, phase: phaseAfter(before) },
+        after: {
+          coordinator: coordinatorId,
+          phase: phaseAfter(before),
+          ...(approve.length === 0 ? {} : { approved: approve }),
+        },
       };
       auditIn(transaction, keys, entry, clock);
     },

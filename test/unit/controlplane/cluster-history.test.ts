@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import { termsOf } from '../../../src/controlplane/cluster-history.ts';
-import type { AuditRecord, AuthorityRecord, OperationRecord } from '../../../src/domain/records.ts';
+import type {
+  AuditRecord,
+  AuthorityRecord,
+  LossRecord,
+  OperationRecord,
+} from '../../../src/domain/records.ts';
 
 const authority = (term: number, leader: string | null): AuthorityRecord => ({
   term,
@@ -51,7 +56,7 @@ const done = failover({
     step('decide', { prefix: { member: 'b', timeline: 1, lsn: '0/5', positions: { '1': '7', '2': '9' } } }),
     step('verify', { timeline: 2 }),
     step('open', { openedAt: '2026-11-22T21:30:01.000Z' }),
-    step('settle', { pauseMs: 900, sinceFaultMs: 4_800 }),
+    step('settle', { pauseMs: 900, sinceFaultMs: 4_800, rtoMaxMs: 600_000 }),
   ],
 });
 const aborted = failover({
@@ -91,7 +96,9 @@ test('each term says who led, from which prefix, what the change cost, how it en
     expectedLoss: '0',
     pauseMs: 900,
     faultToServingMs: 4_800,
-    fence: { kind: 'frozen-voters', frozen: ['b'] },
+    loss: null,
+    rtoMaxMs: 600_000,
+    fence: { kind: 'frozen-voters', frozen: ['b'], statement: null },
     actor: 'agent:b',
     reason: 'a has not renewed',
   });
@@ -122,4 +129,31 @@ test('an authority that no operation tells of is shown as etcd has it', () => {
     [1, 'agent:a'],
     [3, null],
   ]);
+});
+
+test('a failover to another region says what proved its fence, what it may have lost and what became of that', () => {
+  const regional = failover({
+    term: 1,
+    status: 'done',
+    steps: [
+      step('proof', { kind: 'attested', holds: true, by: 'sre', statement: 'sre attests: power is off' }),
+      step('decide', {
+        prefix: { member: 'c', timeline: 1, lsn: '0/5', positions: { '1': '7' } },
+        loss: { known: 4, possible: 30, accepted: 100 },
+      }),
+    ],
+  });
+  const loss = { status: 'signed-off', lost: 6 } as unknown as LossRecord;
+  const terms = termsOf({
+    authority: authority(2, 'c'),
+    operations: [regional],
+    audit: [beginning],
+    losses: new Map([['f1', loss]]),
+    timeline: 2,
+  });
+  expect(terms[1]).toMatchObject({
+    leader: 'c',
+    fence: { kind: 'attested', frozen: [], statement: 'sre attests: power is off' },
+    loss: { known: 4, possible: 30, accepted: 100, status: 'signed-off', lost: 6 },
+  });
 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FAILOVER } from '../../../src/controlplane/failover/phases.ts';
+import { FAILOVER, machineOf, REGIONAL_FAILOVER } from '../../../src/controlplane/failover/phases.ts';
 import type { OperationEvent } from '../../../src/controlplane/operation/machine.ts';
 
 type Phase = keyof typeof FAILOVER.transitions;
@@ -112,5 +112,39 @@ describe('the failover transition table', () => {
     expect(() => FAILOVER.advance('promote', 'aborted')).toThrow(/can't take/);
     expect(FAILOVER.parse('toString')).toBeUndefined();
     expect(FAILOVER.parse('settle')).toBe('settle');
+  });
+});
+
+describe('the table of a failover to another region', () => {
+  it('proves before it freezes, and is one of the same phases', () => {
+    expect(REGIONAL_FAILOVER.stepsLeft('fence')).toEqual([
+      'fence',
+      'proof',
+      'freeze',
+      'decide',
+      'promote',
+      'verify',
+      'open',
+      'settle',
+    ]);
+    expect(Object.keys(REGIONAL_FAILOVER.transitions).toSorted()).toEqual(PHASES.toSorted());
+  });
+
+  it('sends a decision whose reports changed back to the freeze, and never behind its proof', () => {
+    expect(REGIONAL_FAILOVER.advance('decide', 'differs')).toBe('freeze');
+    expect(REGIONAL_FAILOVER.accepts('freeze', 'differs')).toBe(false);
+  });
+
+  it('can be aborted before the decision and never after it, and resumes where it was', () => {
+    const abortable = PHASES.filter((phase) => REGIONAL_FAILOVER.accepts(phase, 'aborted'));
+    expect(abortable.toSorted()).toEqual(['decide', 'freeze', 'proof']);
+    for (const phase of PHASES)
+      expect(REGIONAL_FAILOVER.accepts(phase, 'resumed')).toBe(FAILOVER.accepts(phase, 'resumed'));
+  });
+
+  it('is chosen by the recorded plan; one without a path is of before there was a choice', () => {
+    expect(machineOf({ plan: { path: 'regional' } })).toBe(REGIONAL_FAILOVER);
+    expect(machineOf({ plan: { path: 'in-region' } })).toBe(FAILOVER);
+    expect(machineOf({ plan: {} })).toBe(FAILOVER);
   });
 });

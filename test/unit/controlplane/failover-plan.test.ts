@@ -245,7 +245,9 @@ describe('what a plan says beforehand', () => {
       opensDegraded: true,
       nextTerm: 4,
     });
-    expect(plan({}, { lastPause: { operation: 'failover-0', ms: 420 } }).pause).toMatchObject({
+    expect(
+      plan({}, { measured: [{ operation: 'failover-0', path: 'in-region', ms: 420, proofMs: 0 }] }).pause,
+    ).toMatchObject({
       expectedMs: 420,
       basis: 'measured by failover-0',
     });
