@@ -135,24 +135,24 @@ describe('a write of a regional failover whose reply was lost', () => {
   });
 });
 
-describe('two coordinators of a regional failover', () => {
-  /** Stops the first before a write, for as long as the body takes. */
-  async function whilePausedAt(write: number, body: (id: string) => Promise<void>): Promise<unknown> {
-    await prepare();
-    const reached = Promise.withResolvers<undefined>();
-    const resumed = Promise.withResolvers<undefined>();
-    const port = faultyEtcd(etcd, (count) => {
-      if (count !== write) return undefined;
-      reached.resolve(undefined);
-      return resumed.promise;
-    });
-    const paused = outcomeOf(run(port));
-    await reached.promise;
-    await body((await onlyOperation())?.id ?? '');
-    resumed.resolve(undefined);
-    return paused;
-  }
+/** Stops the first before a write, for as long as the body takes. */
+async function whilePausedAt(write: number, body: (id: string) => Promise<void>): Promise<unknown> {
+  await prepare();
+  const reached = Promise.withResolvers<undefined>();
+  const resumed = Promise.withResolvers<undefined>();
+  const port = faultyEtcd(etcd, (count) => {
+    if (count !== write) return undefined;
+    reached.resolve(undefined);
+    return resumed.promise;
+  });
+  const paused = outcomeOf(run(port));
+  await reached.promise;
+  await body((await onlyOperation())?.id ?? '');
+  resumed.resolve(undefined);
+  return paused;
+}
 
+describe('two coordinators of a regional failover', () => {
   it.each(WRITES.slice(1))(
     'one that is paused before write %i and resumed later writes nothing',
     async (write) => {
@@ -183,12 +183,12 @@ describe('two coordinators of a regional failover', () => {
   });
 });
 
-describe('a record of a regional failover that changes right before it is relied on', () => {
-  const rewrite = async (key: string) => {
-    const kv = await etcd.get(key);
-    if (kv !== undefined) await cluster.put(key, JSON.parse(kv.value));
-  };
+const rewrite = async (key: string) => {
+  const kv = await etcd.get(key);
+  if (kv !== undefined) await cluster.put(key, JSON.parse(kv.value));
+};
 
+describe('a record of a regional failover that changes right before it is relied on', () => {
   it.each([
     ['stop report', PROOF, () => cluster.keys.stopReport(CLUSTER, 'a')],
     ['membership', PROOF, () => cluster.keys.membership(CLUSTER)],
@@ -202,7 +202,8 @@ describe('a record of a regional failover that changes right before it is relied
       if (count === write) await rewrite(keyOf());
       return undefined;
     });
-    await run(port);
+    const { operation } = await run(port);
+    expect(operation.status).toBe('done');
     await expectDone();
   });
 

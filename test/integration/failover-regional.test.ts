@@ -282,24 +282,24 @@ describe('the fence proof', () => {
   });
 });
 
-describe('a loss above what was foreseen and accepted', () => {
-  /** The target turns out to hold far less than its agent had published. */
-  async function exceeded(): Promise<string> {
-    await prepare();
-    cluster.scripts['a'] = { stops: true };
-    cluster.scripts['c'] = { positions: { '184': '982341' } };
-    await cluster.start();
-    const stop = await refusalOf(run());
-    const id = await active();
-    expect(stop).toMatchObject({
-      code: 'loss_exceeds_plan',
-      exit: 4,
-      next: `capstan operation resume ${id} --accept-loss 140, or capstan operation abort ${id}`,
-      data: { known: 100, possible: 40, allowed: 70 },
-    });
-    return id;
-  }
+/** The target turns out to hold far less than its agent had published. */
+async function exceeded(): Promise<string> {
+  await prepare();
+  cluster.scripts['a'] = { stops: true };
+  cluster.scripts['c'] = { positions: { '184': '982341' } };
+  await cluster.start();
+  const stop = await refusalOf(run());
+  const id = await active();
+  expect(stop).toMatchObject({
+    code: 'loss_exceeds_plan',
+    exit: 4,
+    next: `capstan operation resume ${id} --accept-loss 140, or capstan operation abort ${id}`,
+    data: { known: 100, possible: 40, allowed: 70 },
+  });
+  return id;
+}
 
+describe('a loss above what was foreseen and accepted', () => {
   it('asks a person: nothing is decided, nothing is recorded as lost, no agent adopts it', async () => {
     const id = await exceeded();
     const view = await cluster.view();
