@@ -20,7 +20,8 @@ export interface PatroniOptions {
 /**
  * The quickest that 3.0 works with. It refuses no number, but with a `retry_timeout` of 1 s no standby ever takes the leader
  * key over (`attempt_to_acquire_leader` in its dcs/etcd3.py demands a whole second that is left). Its documentation asks for
- * `loop_wait + 2 * retry_timeout <= ttl`, which a TTL below 5 s breaks: that is in Patroni's favour here.
+ * `loop_wait + 2 * retry_timeout <= ttl`, which a TTL below 5 s breaks: that is in Patroni's favour here. Later versions
+ * name 20 s as the least TTL.
  */
 export const PATRONI_PACE = { loopWaitS: 1, retryTimeoutS: 2 } as const;
 

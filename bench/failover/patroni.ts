@@ -26,7 +26,7 @@ const PROBE_TIMEOUT_MS = 2_000;
 export const patroniProduct = (ttlS: number): Product => ({
   name: 'Patroni',
   includes:
-    `the leader key running out (ttl ${ttlS} s, loop_wait ${PATRONI_PACE.loopWaitS} s, retry_timeout ${PATRONI_PACE.retryTimeoutS} s), ` +
+    `the leader key running out (ttl ${ttlS} s, loop_wait ${PATRONI_PACE.loopWaitS} s, retry_timeout ${PATRONI_PACE.retryTimeoutS} s; quicker than its documentation allows), ` +
     'the race for it, the promotion of the synchronous standby, and one bare INSERT of a row over a connection that the client ' +
     'already has to the new leader; no routing and no check of what is written',
   open: (signal) => openPatroni(ttlS, signal),
