@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { loadContract } from '../src/config/contract.ts';
 import { messageOf } from '../src/domain/errors.ts';
-import { failoverPolicyOf } from '../src/domain/failover-policy.ts';
 import { capstanProduct } from './failover/capstan.ts';
 import type { Product } from './failover/estate.ts';
 import { measureFailover, TRY_DEADLINE_MS, TRY_PAUSE_MS } from './failover/measure.ts';
@@ -43,7 +42,7 @@ async function run(): Promise<void> {
   const ttlS = contract.lease.ttlMs / 1_000;
   if (!Number.isInteger(ttlS)) throw new Error(`Patroni takes whole seconds, and lease.ttl is ${ttlS} s`);
   const capstan = {
-    product: capstanProduct(contract, failoverPolicyOf(contract).graceMs),
+    product: capstanProduct(contract),
     tookMs: new Array<number>(),
   };
   const patroni = { product: patroniProduct(ttlS), tookMs: new Array<number>() };
@@ -56,7 +55,7 @@ async function run(): Promise<void> {
   const version = execFileSync('/usr/bin/patroni', ['--version'], { encoding: 'utf8' }).trim();
   console.log(machineFacts());
   console.log(
-    `kill -9 of the leader's whole host to the first confirmed write; TTL ${ttlS} s on both sides; ${version}; ` +
+    `kill -9 of all processes of the leader's host to the first confirmed write; TTL ${ttlS} s on both sides; ${version}; ` +
       `one client, its next try ${TRY_PAUSE_MS} ms after the last ended, each given up after ${TRY_DEADLINE_MS} ms`,
   );
   console.log(

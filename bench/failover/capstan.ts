@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { Pool } from 'undici';
 import type { Contract } from '../../src/domain/contract.ts';
 import type { ClusterHistoryData } from '../../src/cli/schemas/cluster-history.ts';
+import { failoverPolicyOf, lapseAfterMs } from '../../src/domain/failover-policy.ts';
 import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
 import { SandboxPaths } from '../../src/sandbox/folders.ts';
 import type { Estate, Product, Writer } from './estate.ts';
@@ -21,14 +22,21 @@ const SETTLED_MS = 10_000;
 const POLL_MS = 150;
 
 /** A whole sandbox as it is shipped: two clusters, two gateways, three etcd members; c1's leader is the one that dies. */
-export const capstanProduct = ({ lease }: Contract, graceMs: number): Product => ({
+export const capstanProduct = (contract: Contract): Product => ({
   name: 'Capstan',
   includes:
-    `the lease running out (${lease.ttlMs} ms from its last renewal, one each ${lease.renewEveryMs} ms), drift ${lease.driftMs} ms ` +
-    `and grace ${graceMs} ms waited beyond it, an automatic failover with every step proved and verified, ` +
+    `the sign of death (${signOfDeath(contract)}), an automatic failover with every step proved and verified, ` +
     'the grant of the new lease, the routing, and one reserve through the gateway, checked against its issuer’s limit',
   open: openCapstan,
 });
+
+function signOfDeath(contract: Contract): string {
+  const lapse = `the lease running out: ${lapseAfterMs(contract)} ms without a renewal`;
+  const { deadAfterMs } = failoverPolicyOf(contract);
+  return deadAfterMs === undefined
+    ? lapse
+    : `${deadAfterMs} ms without a word of the leader's agent while its host refuses connections; for a host that doesn't answer at all, which is not measured here, ${lapse}`;
+}
 
 async function openCapstan(signal: AbortSignal): Promise<Estate> {
   const name = `bench-failover-${process.pid}`;

@@ -5,7 +5,8 @@ const END_MS = 10_000;
 const ROUND_MS = 1_000;
 
 /**
- * kill -9 of everything that works in a folder, the heads of families first, as a host loses power. Answers the monotonic
+ * kill -9 of everything that works in a folder, the heads of families first. The machine below lives on and refuses
+ * connections, unlike one that loses power. Answers the monotonic
  * moment at which the signals were out; returns once nothing is left. Both products die by this very code.
  */
 export async function killEverythingIn(folder: string): Promise<number> {
