@@ -7,6 +7,7 @@ import { Pool } from 'undici';
 import type { Contract } from '../../src/domain/contract.ts';
 import type { ClusterHistoryData } from '../../src/cli/schemas/cluster-history.ts';
 import { failoverPolicyOf, lapseAfterMs } from '../../src/domain/failover-policy.ts';
+import type { OperationDetail } from '../../src/cli/schemas/operation.ts';
 import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
 import { SandboxPaths } from '../../src/sandbox/folders.ts';
 import type { Estate, Product, Writer } from './estate.ts';
@@ -70,6 +71,7 @@ async function leaderOf(name: string): Promise<string> {
   return leader;
 }
 
+/** The journal's own times: where the pause went, step by step. */
 async function accountOf(name: string): Promise<string> {
   const deadline = performance.now() + SETTLED_MS;
   let { terms } = await historyOf(name);
@@ -78,19 +80,27 @@ async function accountOf(name: string): Promise<string> {
     await delay(POLL_MS);
     ({ terms } = await historyOf(name));
   }
-  return terms
-    .slice(1)
-    .map(
-      ({ term, leader, pauseMs, faultToServingMs, reason }) =>
-        `term ${term}, ${leader}: ${faultToServingMs} ms from the last renewal to serving, ${pauseMs} ms of it from the fence on (${reason})`,
-    )
-    .join('; ');
+  const last = terms.at(-1);
+  if (last?.operation === null || last?.operation === undefined) return 'no failover';
+  const { operation } = await ask<OperationShow>(name, ['operation', 'show', last.operation]);
+  const steps = operation.steps.map(
+    (step) => `${step.name} ${tookMs(step.startedAt, step.finishedAt ?? step.startedAt)} ms`,
+  );
+  return `${last.leader}, because ${last.reason}: ${steps.join(', ')}`;
 }
 
-async function historyOf(name: string): Promise<ClusterHistoryData> {
+const tookMs = (from: string, to: string): number => Date.parse(to) - Date.parse(from);
+
+interface OperationShow {
+  readonly operation: OperationDetail;
+}
+
+const historyOf = (name: string) => ask<ClusterHistoryData>(name, ['cluster', 'history', CLUSTER]);
+
+async function ask<T>(name: string, words: readonly string[]): Promise<T> {
   const env = { ...process.env, CAPSTAN_SANDBOX: name };
-  const { stdout } = await run(capstan, ['cluster', 'history', CLUSTER, '-o', 'json'], { env });
-  return (JSON.parse(stdout) as { data: ClusterHistoryData }).data;
+  const { stdout } = await run(capstan, [...words, '-o', 'json'], { env });
+  return (JSON.parse(stdout) as { data: T }).data;
 }
 
 /** Each try is a reservation of its own: a replay of an earlier one would say nothing about the new leader. */
