@@ -43,6 +43,7 @@ export class AutomaticFailover {
   readonly #actor: string;
   #sight: Sight | undefined;
   #refusals = 0;
+  #stopped: string | undefined;
   #notBeforeMs = -Infinity;
   #said = '';
 
@@ -100,6 +101,7 @@ export class AutomaticFailover {
       contract: estate.contract?.value,
       view: estate.clusters.get(cluster),
       sight,
+      stopped: this.#stopped,
       refusals: this.#refusals,
       staleForMs: watch.staleForMs(),
       nowMs: clock.monotonicMs(),
@@ -111,6 +113,7 @@ export class AutomaticFailover {
   async #act(decision: AutomaticDecision, signal: AbortSignal): Promise<void> {
     const { clock, contract } = this.#options.context;
     if (decision.kind === 'stand-by' || clock.monotonicMs() < this.#notBeforeMs) return;
+    this.#stopped = undefined;
     try {
       await this.#carryOut(decision, signal);
       this.#said = '';
@@ -139,7 +142,8 @@ export class AutomaticFailover {
   async #begin(automatic: SeenLapsed, reason: string, signal: AbortSignal): Promise<void> {
     const { etcd, keys, cluster, clock, logger } = this.#options.context;
     logger.warn({ reason }, 'beginning a failover');
-    const { operation } = await runFailover({
+    let begun: string | undefined;
+    const failover = runFailover({
       etcd,
       keys,
       cluster,
@@ -148,7 +152,11 @@ export class AutomaticFailover {
       reason,
       automatic,
       actor: this.#actor,
+      onProgress: (progress) => (begun = progress.operation),
     });
+    // Once its fence stands only its end serves anybody: whatever stopped it, it is gone on with at the next look.
+    failover.catch(() => (this.#stopped = begun));
+    const { operation } = await failover;
     logger.info({ operation: operation.id }, 'the failover is done');
   }
 

@@ -18,6 +18,8 @@ export interface AutomaticInputs {
   readonly contract: Contract | undefined;
   readonly view: ClusterView | undefined;
   readonly sight: Sight;
+  /** An operation that this agent itself has driven and that stopped: it needs no waiting to know that nobody drives it. */
+  readonly stopped: string | undefined;
   /** How many times in a row the leader's host refused a connection to its Postgres; 0: it wasn't asked, or didn't. */
   readonly refusals: number;
   /** The age of the view. */
@@ -79,14 +81,18 @@ export function decideAutomatic(inputs: AutomaticInputs): AutomaticDecision {
   return { kind: 'begin', seen, reason: lapse.reason };
 }
 
+/** A coordinator that has taken an operation over is seen to drive it by then. */
+const OWN_KEY_GONE_MS = 500;
+
 function decideAdoption(
-  { member, sight, nowMs }: AutomaticInputs,
+  { member, sight, nowMs, stopped }: AutomaticInputs,
   view: ClusterView,
   operation: string,
   adoptAfterMs: number,
 ): AutomaticDecision {
   if (view.membership?.value.members[member] === undefined) return standBy('not-a-member');
-  const silent = sight.operation === operation && nowMs - sight.coordinatorSeenAtMs >= adoptAfterMs;
+  const waitMs = stopped === operation ? OWN_KEY_GONE_MS : adoptAfterMs;
+  const silent = sight.operation === operation && nowMs - sight.coordinatorSeenAtMs >= waitMs;
   return silent ? { kind: 'adopt', operation } : standBy('driven');
 }
 

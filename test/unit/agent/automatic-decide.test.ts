@@ -86,6 +86,7 @@ const lapsed: AutomaticInputs = {
   contract,
   view: viewWith(),
   sight,
+  stopped: undefined,
   refusals: 0,
   staleForMs: 900,
   nowMs: 100_000 + LAPSE_MS,
@@ -229,6 +230,13 @@ describe('an agent adopts', () => {
       operation: 'f1',
     });
     expect(why({ view, sight: { ...seen, operation: 'f0' }, nowMs: 60_000 })).toBe('driven');
+  });
+
+  test('what it drove itself and stopped at once, unless another drives it by then', () => {
+    const own = { view, sight: seen, stopped: 'f1' };
+    expect(why({ ...own, nowMs: 50_499 })).toBe('driven');
+    expect(why({ ...own, nowMs: 50_500 })).toBe('adopt');
+    expect(why({ ...own, stopped: 'f0', nowMs: 50_500 })).toBe('driven');
   });
 
   test('in any region, whatever its own member is doing', () => {
