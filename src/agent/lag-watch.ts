@@ -111,9 +111,12 @@ export class LagWatch {
     const observers = Object.entries(view.membership?.value.members ?? {})
       .filter(([, { role }]) => role === 'observer')
       .map(([member]) => member);
-    for (const member of observers) {
-      const incarnation = view.members.get(member)?.value.incarnation ?? '';
-      const name = followerName({ member, incarnation });
+    const names = observers.map((member) =>
+      followerName({ member, incarnation: view.members.get(member)?.value.incarnation ?? '' }),
+    );
+    // Who is no observer any more proves nothing.
+    for (const name of this.#rings.keys()) if (!names.includes(name)) this.#rings.delete(name);
+    for (const name of names) {
       const ring = this.#rings.get(name) ?? new LagRing(RING_ENTRIES_MAX);
       this.#rings.set(name, ring);
       const row = this.#walsenders.find((candidate) => candidate.name === name);

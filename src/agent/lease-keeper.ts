@@ -39,6 +39,7 @@ export class LeaseKeeper {
   #barred: string | undefined;
   #waitingFor: string | null = null;
   #wake = new AbortController();
+  #underWay: Promise<void> = Promise.resolve();
 
   constructor(options: {
     readonly ports: KeeperPorts;
@@ -95,10 +96,21 @@ export class LeaseKeeper {
     if (had) await this.#close(reason, lost);
   }
 
+  /**
+   * As `withdraw`, and resolves only once nothing that was begun under the duty is under way here and admission is closed.
+   * Throws when Postgres can't be told.
+   */
+  async silence(reason: string): Promise<void> {
+    await this.withdraw(reason, { lost: false });
+    await this.#underWay.catch(() => undefined);
+    await this.#ports.closeAdmission(reason);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#step(signal);
+        this.#underWay = this.#step(signal);
+        await this.#underWay;
       } catch (error) {
         this.#logger.warn({ reason: messageOf(error) }, 'lease step failed');
         await this.#rest(IDLE_MS, signal);

@@ -1,5 +1,6 @@
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { renewLease } from '../controlplane/lease.ts';
+import { leaseDemandsFollowers } from '../reservations/state-sql.ts';
 import { AutomaticFailover } from './automatic/automatic-failover.ts';
 import { carryOut, type DataMaker } from './carry-out.ts';
 import { ClaimPublisher } from './claim-publisher.ts';
@@ -55,6 +56,11 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
       await postgres.writeSyncNames(names);
       await postgres.reload();
     },
+    demandsFollowers: () => syncSession.use(leaseDemandsFollowers),
+    silence: async (reason) => {
+      await parts.keeper?.silence(reason);
+    },
+    deadlinesOverAfterMs: contract.lease.ttlMs + contract.lease.driftMs,
     logger,
     clock,
   });

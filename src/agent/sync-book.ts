@@ -1,11 +1,12 @@
 import type { InSyncRecord, Voter } from '../domain/records.ts';
 import { assertNever, unreachableError } from '../domain/errors.ts';
 import type { Clock } from '../clock/clock.ts';
-import { BARRIER_NAMES, syncNames } from './follower-name.ts';
+import { DoubledNames } from './doubled-names.ts';
+import { BARRIER_NAMES, followerName, syncNames } from './follower-name.ts';
 import type { Session } from './local-session.ts';
 import type { AgentLogger } from './logger.ts';
 import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
-import { allFlushed, obeysExactly, planSyncSet, type SyncInput } from './sync-set.ts';
+import { allFlushed, obeysExactly, planSyncSet, type SyncInput, type Walsender } from './sync-set.ts';
 
 export interface SyncBookPorts {
   readonly session: Session;
@@ -13,6 +14,12 @@ export interface SyncBookPorts {
   readonly probe: () => Session;
   /** Replaces the setting's file, durably, and has Postgres read it. */
   readonly writeNames: (names: string) => Promise<void>;
+  /** Whether a lease of this run of Postgres demands followers: answers may have been promised under them. */
+  readonly demandsFollowers: () => Promise<boolean>;
+  /** Takes the leader's duty back. Once it returns no right is being granted or extended here, and admission is closed. */
+  readonly silence: (reason: string) => Promise<void>;
+  /** After a silence of this long every deadline that was ever issued is over. */
+  readonly deadlinesOverAfterMs: number;
   readonly logger: AgentLogger;
   readonly clock: Clock;
 }
@@ -30,6 +37,11 @@ export interface SyncRound {
    * else changed it, the membership or the authority. Throws when nothing is known.
    */
   readonly record: (next: RecordedSet) => Promise<string | undefined>;
+}
+
+interface Silence {
+  readonly serverRun: string;
+  readonly sinceMs: number;
 }
 
 interface InForce {
@@ -71,6 +83,9 @@ export class SyncBook {
   #floor = 0n;
   /** Whether a write may be under way, or have landed unseen. True at first: a former agent's may. */
   #doubt = true;
+  /** Since when nothing has been granted here; undefined: a duty may have been assigned since. */
+  #silence: Silence | undefined;
+  readonly #doubled = new DoubledNames();
 
   constructor(ports: SyncBookPorts) {
     this.#ports = ports;
@@ -98,6 +113,8 @@ export class SyncBook {
     }
     const flushedLsn = await readFlushedLsn(session);
     const walsenders = await readWalsenders(session);
+    const impostor = this.#impostorIn(walsenders, input.record);
+    if (impostor !== undefined) return this.#refuseImpostor(impostor);
     const plan = planSyncSet({ ...input, flushedLsn, walsenders, nearBytes: NEAR_BYTES });
     switch (plan.kind) {
       case 'keep':
@@ -123,7 +140,10 @@ export class SyncBook {
     if (record === undefined) return notYet('no in-sync set is recorded');
     const voters = record.degraded ? [] : record.voters.filter(({ member }) => member !== leader);
     const names = syncNames(voters);
+    const waiting = names === '' ? await this.#answersOutstanding(serverRun) : undefined;
+    if (waiting !== undefined) return notYet(waiting);
     await this.#apply(names, serverRun, signal);
+    this.#silence = undefined;
     return {
       kind: 'agreed',
       names,
@@ -144,9 +164,44 @@ export class SyncBook {
       return obeysExactly(walsenders, voters) && allFlushed(walsenders, voters, lsn);
     });
     const record = { voters, required: voters.length, degraded: false };
+    this.#silence = undefined;
     return (await this.#write(round, record))
       ? { kind: 'agreed', names, record }
       : notYet('the in-sync record was changed by somebody else');
+  }
+
+  /**
+   * Without names every commit that waits is released as if a follower had it. So before names become empty nothing may be left
+   * that was promised under others and can still be answered. Undefined: there isn't.
+   */
+  async #answersOutstanding(serverRun: string): Promise<string | undefined> {
+    const { clock, logger, demandsFollowers, silence, deadlinesOverAfterMs } = this.#ports;
+    if (this.#inForce?.names === '' && this.#inForce.serverRun === serverRun) return undefined;
+    if (this.#silence?.serverRun !== serverRun) {
+      if (!(await demandsFollowers())) return undefined;
+      const reason = 'the last synchronous follower is leaving';
+      logger.warn({}, 'becoming degraded: admission is closed until every issued deadline is over');
+      await silence(reason);
+      this.#silence = { serverRun, sinceMs: clock.monotonicMs() };
+    }
+    const leftMs = this.#silence.sinceMs + deadlinesOverAfterMs - clock.monotonicMs();
+    return leftMs > 0 ? 'becoming degraded: waiting until every issued deadline is over' : undefined;
+  }
+
+  #impostorIn(walsenders: readonly Walsender[], record: InSyncRecord | undefined): string | undefined {
+    const doubled = this.#doubled.look(walsenders);
+    return record?.voters.map(followerName).find((name) => doubled.includes(name));
+  }
+
+  /** Postgres counts both connections, so what one of them flushed isn't known: nothing is decided on it. */
+  async #refuseImpostor(name: string): Promise<SyncStanding> {
+    const reason = `two live connections answer as ${name}: one of them is not that follower`;
+    this.#ports.logger.error(
+      { name },
+      'two live connections answer under one voter’s name: admission is closed',
+    );
+    await this.#ports.silence(reason);
+    return notYet(reason);
   }
 
   /** The only way to write the record: until a write is known to have succeeded, names and grant stay as they are. */
@@ -171,6 +226,9 @@ export class SyncBook {
       (await readWalsenders(session)).every(({ syncPriority }) => syncPriority === 0),
     );
     if (names !== '') await this.#proveCommitsWait(signal);
+    // A grant that a former agent had sent may have landed since it was looked at.
+    else if (this.#silence === undefined && (await this.#ports.demandsFollowers()))
+      throw late('a late grant to be waited out');
     await this.#set(names, signal);
     this.#inForce = { names, serverRun };
   }

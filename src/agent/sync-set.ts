@@ -29,7 +29,8 @@ export interface SyncInput {
  * - `keep`: the record is right.
  * - `shrink`: the record is written first, then the setting.
  * - `grow`: the setting first, then proof, then the record. Also when a voter's new incarnation replaces an old one.
- * - `alone`: the only voter of the membership is the leader: recorded as degraded.
+ * - `alone`: the only voter of the membership is the leader: recorded as degraded. Where there was a voter before, the setting
+ *   follows only when nothing that was promised with it can be answered any more.
  * - `wait`: for the reason; nothing may be granted on a record that isn't there.
  */
 export type SyncPlan =
@@ -74,6 +75,7 @@ export function planSyncSet(input: SyncInput): SyncPlan {
   const others = standing.filter(({ member }) => member !== leader);
   const staying = others.filter(isExpected);
   if (staying.length === 0) {
+    if (expected.length === 0) return { kind: 'alone' };
     if (ready.length > 0) return { kind: 'grow', voters: ready };
     return {
       kind: 'wait',

@@ -33,7 +33,8 @@ const JUDGEMENTS: Readonly<Record<FenceReason | 'busy', Judgement>> = {
   leaseLapsed: { code: 'lease_lapsed', again: 'no' },
   admissionClosed: { code: 'admission_closed', again: 'no' },
   rpoLapsed: { code: 'rpo_lapsed', again: 'no' },
-  durabilityWeakened: { code: 'durability_weakened', again: 'no' },
+  // The leader changes its follower set at this moment, or it has closed itself; either shows soon.
+  durabilityWeakened: { code: 'durability_weakened', again: 'on-change' },
   transactionShape: { code: 'internal', again: 'no' },
   badCommand: { code: 'internal', again: 'no' },
 };

@@ -87,3 +87,12 @@ export async function readLease(client: SqlClient): Promise<LeaseRow | undefined
   );
   return rows[0];
 }
+
+/** Whether this run of the server ever held a lease whose decisions waited for followers; its row says so, valid or not. */
+export async function leaseDemandsFollowers(client: SqlClient): Promise<boolean> {
+  const { rows } = await client.query(
+    `select 1 from capstan.lease
+      where sync_names <> '' and postmaster_started_at = pg_catalog.pg_postmaster_start_time()`,
+  );
+  return rows.length > 0;
+}

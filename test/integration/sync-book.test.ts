@@ -6,7 +6,7 @@ import { LocalSession } from '../../src/agent/local-session.ts';
 import { SyncBook, type SyncRound, type SyncStanding } from '../../src/agent/sync-book.ts';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import type { Versioned } from '../../src/controlplane/store.ts';
-import type { InSyncRecord } from '../../src/domain/records.ts';
+import type { InSyncRecord, MembershipRecord } from '../../src/domain/records.ts';
 import { Member, type TestPostgres, waitUntil } from '../support/postgres-member.ts';
 
 const F = { member: 'f', incarnation: 'ffff' };
@@ -28,6 +28,10 @@ let watch: Client;
 let book: SyncBook;
 let stored: Seen;
 let written: string[];
+/** What the book was told, or did, in its order. */
+let events: string[];
+let demanded: boolean;
+const OVER_AFTER_MS = 400;
 
 beforeEach(async () => {
   leader = await Member.create({});
@@ -41,6 +45,8 @@ beforeEach(async () => {
   });
   stored = { value: DEGRADED, revision: '99' };
   written = [];
+  events = [];
+  demanded = false;
   book = newBook(leader);
 });
 afterEach(async () => {
@@ -50,17 +56,27 @@ afterEach(async () => {
 });
 
 const silent = () => undefined;
+let silentSince = 0;
 const neverArrives: Write = () => Promise.reject(new Error('no answer'));
 
-function newBook(on: TestPostgres): SyncBook {
+function newBook(on: TestPostgres, onNames: (names: string) => void = silent): SyncBook {
   const session = () => new LocalSession({ open: () => on.connect('superuser'), timeoutMs: 5_000 });
   return new SyncBook({
     session: session(),
     probe: session,
     writeNames: async (names) => {
       written.push(names);
+      events.push(`names ${names}`);
       await on.configure({ synchronous_standby_names: names });
+      onNames(names);
     },
+    demandsFollowers: () => Promise.resolve(demanded),
+    silence: () => {
+      events.push('silence');
+      silentSince = performance.now();
+      return Promise.resolve();
+    },
+    deadlinesOverAfterMs: OVER_AFTER_MS,
     logger: { info: silent, warn: silent, error: silent, debug: silent },
     clock: systemClock,
   });
@@ -71,12 +87,17 @@ const writeOver =
   async (next) => {
     if (stored.revision !== seen.revision) return undefined;
     stored = { value: { ...DEGRADED, ...next }, revision: String(Number(seen.revision) + 1) };
+    events.push(next.degraded ? 'record degraded' : 'record');
     return stored.revision;
   };
 
-const tick = (seen: Seen, record: Write = writeOver(seen)): Promise<SyncStanding> =>
+const tick = (
+  seen: Seen,
+  record: Write = writeOver(seen),
+  membership: MembershipRecord = MEMBERSHIP,
+): Promise<SyncStanding> =>
   book.tick({
-    input: { leader: 'l', membership: MEMBERSHIP, registered: { f: 'ffff' }, record: seen.value },
+    input: { leader: 'l', membership, registered: { f: 'ffff' }, record: seen.value },
     recordRevision: seen.revision,
     serverRun: RUN,
     signal: new AbortController().signal,
@@ -176,4 +197,83 @@ test('a write that lands late, of this agent or a former one, finds the record m
   expect(await late(WITH_F)).toBeUndefined();
   expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: '' });
   expect(stored.value).toEqual(DEGRADED);
+});
+
+const ALONE: MembershipRecord = { epoch: 2, members: { l: { region: 'r', role: 'voter' } } };
+const tickAlone = () => tick(stored, writeOver(stored), ALONE);
+
+/** The follower is recorded, in force and gone, and a commit waits for it. */
+async function waitForLostFollower(): Promise<() => boolean> {
+  await leadAlone();
+  await startFollower();
+  expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: F_NAMES });
+  demanded = true;
+  const released = await loseFollower();
+  events = [];
+  return released;
+}
+
+test('the last voter’s names go after record and silence, once every issued deadline is over', async () => {
+  const released = await waitForLostFollower();
+  expect(await tickAlone()).toMatchObject({ kind: 'not-yet' });
+  expect(stored.value.degraded).toBe(true);
+  let standing = await tickAlone();
+  while (standing.kind === 'not-yet') {
+    expect(released()).toBe(false);
+    standing = await tickAlone();
+  }
+  expect(performance.now() - silentSince).toBeGreaterThanOrEqual(OVER_AFTER_MS);
+  expect(standing).toMatchObject({ names: '', record: { degraded: true, voters: [] } });
+  expect(events).toEqual(['record degraded', 'silence', 'names ANY 1 ("capstan_barrier")', 'names ']);
+  await waitUntil('the commit is released', released);
+});
+
+test('an agent that finds the record degraded and a lease that demands followers waits in full again', async () => {
+  const released = await waitForLostFollower();
+  await tickAlone();
+  await book.close();
+  book = newBook(leader);
+  expect(await tickAlone()).toMatchObject({ kind: 'not-yet' });
+  expect(await tickAlone()).toMatchObject({ kind: 'not-yet' });
+  expect(events.at(-1)).toBe('silence');
+  expect(released()).toBe(false);
+  await waitUntil('degraded', async () => (await tickAlone()).kind === 'agreed');
+  expect(performance.now() - silentSince).toBeGreaterThanOrEqual(OVER_AFTER_MS);
+});
+
+test('a grant that lands between the look and the barrier is waited out too', async () => {
+  const released = await waitForLostFollower();
+  await tickAlone();
+  demanded = false;
+  await book.close();
+  book = newBook(leader, (names) => {
+    if (names !== '') demanded = true;
+  });
+  expect(await tickAlone()).toMatchObject({ kind: 'not-yet' });
+  await expect(tickAlone()).rejects.toThrow('a late grant');
+  expect(await tickAlone()).toMatchObject({ kind: 'not-yet' });
+  expect(events.at(-1)).toBe('silence');
+  expect(released()).toBe(false);
+});
+
+test('an impostor who answers beside the voter, under its name, ends admission until it has gone', async () => {
+  await leadAlone();
+  await startFollower();
+  expect(await tick(stored)).toMatchObject({ kind: 'agreed', names: F_NAMES });
+  const impostor = await Member.create({
+    follow: leader,
+    settings: {
+      primary_conninfo: `host=${leader.host} port=${leader.port} user=capstan_replication password=${leader.passwordOf('replication')} application_name=f_ffff`,
+      wal_receiver_status_interval: '1s',
+    },
+  });
+  try {
+    await impostor.start();
+    await waitUntil('it is noticed', async () => (await tick(stored)).kind === 'not-yet');
+    expect(events.at(-1)).toBe('silence');
+    expect(stored.value).toEqual(WITH_F);
+  } finally {
+    await impostor.stop();
+  }
+  await waitUntil('the voter alone is believed', async () => (await tick(stored)).kind === 'agreed');
 });

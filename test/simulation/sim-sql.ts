@@ -31,6 +31,7 @@ type Handler = (statement: Statement) => readonly Row[] | Promise<readonly Row[]
 const ADOPT_LOCK_MS = 5_000;
 
 const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
+  [`where sync_names <> ''`, leaseDemandsFollowers],
   ['from capstan.cluster_state', clusterState],
   ['as replayed, pg_last_wal_receive_lsn', standbyPosition],
   [
@@ -236,6 +237,12 @@ function extendLease({ server, values }: Statement): readonly Row[] {
   if (typeof row === 'string') return [{ extension: row }];
   postgres.disk.lease = row;
   return [{ extension: 'extended' }];
+}
+
+function leaseDemandsFollowers({ server }: Statement): readonly Row[] {
+  const { lease } = server.postgres.disk;
+  const demands = lease !== undefined && lease.syncNames !== '';
+  return demands && lease.serverStarted === server.fenceInputs.serverStarted ? [{}] : [];
 }
 
 function closeAdmission({ server, values: [reason] }: Statement): readonly Row[] {

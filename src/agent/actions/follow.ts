@@ -1,5 +1,6 @@
 import type { MemberRecord } from '../../domain/records.ts';
 import { upstreamName } from '../decide-action.ts';
+import { mayHoldPromises } from '../promised.ts';
 import { readStandbyPosition, receivesNothing } from '../standby-position.ts';
 import { divergence } from '../timeline-history.ts';
 import type { Work } from '../work.ts';
@@ -25,9 +26,12 @@ export async function follow(work: Work, leader: MemberRecord): Promise<void> {
   const source = await postgres.historyOf(leader.name);
   const reason = divergence(own, source);
   if (reason !== undefined) {
-    // Nothing was ever promised on a clone that isn't registered: it is simply made anew.
-    if (view.members.get(member)?.value.incarnation !== memory.value.incarnation) {
-      logger.warn({ reason }, 'the clone is of no use');
+    const registered = view.members.get(member)?.value.incarnation === memory.value.incarnation;
+    const role = view.membership?.value.members[member]?.role;
+    // A member that isn't registered was just cloned, or was taken out and came back; nothing is promised on a learner now.
+    const replaceable = !registered || role === 'learner';
+    if (replaceable && !(await mayHoldPromises(context, view))) {
+      logger.warn({ reason }, 'this copy is of no use: it is made anew');
       await memory.update({ building: 'clone' });
       return;
     }

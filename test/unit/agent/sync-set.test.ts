@@ -100,6 +100,22 @@ describe('the recorded in-sync set', () => {
     });
   });
 
+  test('is degraded once the membership has no other voter, and waits while it has one that is not near', () => {
+    expect(plan({ record: record([A]), walsenders: [row(A)] }, [])).toEqual({ kind: 'alone' });
+    expect(plan({ record: record([A]), walsenders: [row(A)] }, ['b'])).toMatchObject({ kind: 'wait' });
+  });
+
+  test('never counts a learner, though it is the nearest', () => {
+    const membership = {
+      epoch: 2,
+      members: { leader: { region: 'r', role: 'voter' }, a: { region: 'r', role: 'learner' } },
+    } as const;
+    const near = { membership, walsenders: [row(A)] };
+    expect(plan({ ...near, record: record([]) })).toEqual({ kind: 'keep' });
+    expect(plan({ ...near, record: undefined })).toEqual({ kind: 'alone' });
+    expect(plan({ ...near, record: record([A]) })).toEqual({ kind: 'alone' });
+  });
+
   test('that names only the new leader itself grants nothing until a follower is near', () => {
     const mine = record([{ member: 'leader', incarnation: 'eeee' }]);
     expect(plan({ record: mine })).toMatchObject({ kind: 'wait' });
