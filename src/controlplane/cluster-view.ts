@@ -31,6 +31,8 @@ export interface ClusterView {
   readonly claim: Versioned<ClaimRecord> | undefined;
   /** The id of the operation that may change the authority. */
   readonly activeOperation: Versioned<string> | undefined;
+  /** By member name: the id of the operation that changes its place. */
+  readonly memberOperations: ReadonlyMap<string, Versioned<string>>;
   /** By member name. */
   readonly members: ReadonlyMap<string, Versioned<MemberRecord>>;
   readonly heartbeats: ReadonlyMap<string, Versioned<HeartbeatRecord>>;
@@ -56,6 +58,7 @@ export const emptyClusterView = (name: string): ClusterView => ({
   lease: undefined,
   claim: undefined,
   activeOperation: undefined,
+  memberOperations: new Map(),
   members: new Map(),
   heartbeats: new Map(),
   frozen: new Map(),
@@ -134,6 +137,7 @@ export function clusterViewFrom({
     lease: one(keys.lease(cluster)),
     claim: one(keys.claim(cluster)),
     activeOperation: one(keys.activeOperation(cluster)),
+    memberOperations: under(keys.memberOperations(cluster)),
     members: under(keys.members(cluster)),
     heartbeats: under(keys.heartbeats(cluster)),
     frozen: under(keys.frozenReports(cluster)),

@@ -77,6 +77,13 @@ export class Keys {
   activeOperation(cluster: string): string {
     return `${this.cluster(cluster)}active-operation`;
   }
+  /** The ids of operations that change a member's place, by member; each admits one. */
+  memberOperations(cluster: string): string {
+    return `${this.cluster(cluster)}member-operations/`;
+  }
+  memberOperation(cluster: string, member: string): string {
+    return this.memberOperations(cluster) + member;
+  }
   members(cluster: string): string {
     return `${this.cluster(cluster)}members/`;
   }

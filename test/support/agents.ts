@@ -238,6 +238,8 @@ export async function createTestEstate(
     readonly automatic?: boolean;
     /** Other budgets and another action than the shipped ones. */
     readonly rpo?: Partial<Contract['rpo']>;
+    /** Configured, and not in the cluster's first membership. */
+    readonly spare?: readonly TestMember[];
   } = {},
 ): Promise<TestEstate> {
   const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'estate-'));
@@ -247,7 +249,8 @@ export async function createTestEstate(
   await mkdir(join(folder, 'secrets'), { mode: 0o700 });
   await Promise.all(ROLES.map((role) => writeFile(join(folder, 'secrets', role), `${role}-password\n`)));
   const entries: [string, unknown][] = [];
-  for (const { name, role } of members) {
+  const { spare = [] } = options;
+  for (const { name, role } of [...members, ...spare]) {
     const listen = `127.0.0.1:${await freePort()}`;
     const region = role === 'voter' ? 'new-york' : 'madrid';
     entries.push([name, { region, role, dataDir: name, listen, address: { default: listen } }]);
@@ -283,6 +286,8 @@ export async function createTestEstate(
     shardCount: options.shardCount ?? 8,
     actor: 'test',
   });
-  await createCluster({ etcd: port, keys, config, cluster: CLUSTER, actor: 'test' });
+  const first = structuredClone(config);
+  for (const { name } of spare) delete first.clusters[CLUSTER]?.members[name];
+  await createCluster({ etcd: port, keys, config: first, cluster: CLUSTER, actor: 'test' });
   return new TestEstate({ etcd, port, keys, config, contract, folder });
 }

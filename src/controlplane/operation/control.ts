@@ -1,6 +1,7 @@
 import type { OperationKind } from '../../domain/records.ts';
 import { lossNotOpen } from '../failover/approvals.ts';
 import { abortFailover, resumeFailover } from '../failover/resume.ts';
+import { abortMembership, resumeMembership } from '../membership/resume.ts';
 import { readOperation } from './journal.ts';
 import type { OperationResult } from './run.ts';
 import type { ControlOptions } from './take-over.ts';
@@ -16,6 +17,7 @@ interface OperationControl {
 
 const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
   failover: { acceptsLoss: true, resume: resumeFailover, abort: abortFailover },
+  membership: { acceptsLoss: false, resume: resumeMembership, abort: abortMembership },
 };
 
 /**
