@@ -37,6 +37,13 @@ const catalog = {
   cluster_not_found: { exit: 4, when: 'the estate has no such cluster' },
   map_version_missing: { exit: 4, when: 'the shard map never had that version' },
   operation_not_found: { exit: 4, when: 'there is no such operation' },
+  member_not_found: { exit: 4, when: 'the cluster has no such member' },
+  member_not_configured: { exit: 4, when: 'the configuration does not say where the member is' },
+  last_voter: { exit: 4, when: 'without this member no follower votes, and nobody accepted that' },
+  last_voter_in_sync: { exit: 4, when: 'no other voter is in sync yet' },
+  membership_overdue: { exit: 5, when: 'a change of membership waits for a member or the leader' },
+  member_silent: { exit: 5, when: 'the agent of a member that is added is not heard' },
+  member_quarantined: { exit: 6, when: 'the data of a member that is added went its own way' },
   member_leads: { exit: 4, when: 'the leader can not be taken out or lose its vote' },
   member_not_learner: { exit: 4, when: 'a member comes in and goes out as a learner only' },
   member_region_differs: { exit: 4, when: 'the member is in another region' },
@@ -205,4 +212,19 @@ export const OPERATION_ERRORS: readonly ErrorCode[] = [
   'settle_overdue',
   'authority_mismatch',
   'etcd_outcome_unknown',
+];
+
+/** Why a change of membership is refused before anything changed, and what it can wait for. */
+export const MEMBERSHIP_ERRORS: readonly ErrorCode[] = [
+  'cluster_not_open',
+  'operation_active',
+  'member_not_found',
+  'member_leads',
+  'member_not_learner',
+  'member_region_differs',
+  'role_not_in_region',
+  'last_voter',
+  'last_voter_in_sync',
+  'plan_drifted',
+  'membership_overdue',
 ];

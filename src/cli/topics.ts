@@ -8,7 +8,7 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   gateway: { description: 'The HTTP API for reservations.' },
   history: { description: 'What clients saw, judged by the rules that a drill is judged by.' },
   map: { description: 'Which cluster owns which shard.' },
-  member: { description: 'Single Postgres instances and what their agents say.' },
+  member: { description: 'Single Postgres instances: what their agents say, who votes, who comes and goes.' },
   operation: { description: 'Journaled changes: watch, resume, abort.' },
   readiness: { description: 'Whether every promise can be kept now, with evidence.' },
   rpo: { description: 'What a lost region would cost, and the gate that bounds it.' },

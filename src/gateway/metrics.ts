@@ -80,6 +80,15 @@ export class GatewayMetrics {
         if (authority !== undefined) set.set({ cluster }, authority.value.term);
       }
     });
+    gauge(
+      'capstan_gateway_durability_degraded',
+      '1 while the leader is its own durable set, else 0; no sample when it is not known.',
+      (set) => {
+        for (const [cluster, { inSync }] of routes.view.clusters) {
+          if (inSync !== undefined) set.set({ cluster }, inSync.value.degraded ? 1 : 0);
+        }
+      },
+    );
     gauge('capstan_gateway_rpo_claim', '1 while the RPO claim is advertised and proved, else 0.', (set) => {
       for (const cluster of routes.view.clusters.keys()) {
         set.set({ cluster }, routes.rpoOf(cluster)?.claim === 'advertised' ? 1 : 0);

@@ -186,7 +186,12 @@ export function clusterSections(cluster: ClusterSummary): Section[] {
       ['lease', lease === null ? null : `${lease.holder}, term ${lease.term}, renewal ${lease.sequence}`],
       ['lease left', duration(lease?.leftMs ?? null)],
       ['automatic failover', automaticLine(cluster.automaticFailover)],
-      ['durability', durabilityWord(cluster)],
+      [
+        'durability',
+        durability?.degraded === true
+          ? 'degraded: the leader is its own durable set; losing it loses confirmed decisions'
+          : durabilityWord(cluster),
+      ],
       ['sync voters', durability === null ? null : durability.voters.join(', ')],
       ['RPO lag', `${duration(rpo.lagMs) ?? 'unknown'} of ${formatDurationMs(rpo.budgetMs)}`],
       ['RPO claim', rpoLine(rpo)],

@@ -63,6 +63,13 @@ export function statusSections(data: StatusData): Section[] {
     ...clusters
       .filter(({ rpo }) => rpo.acts)
       .map(({ name, rpo }) => text(`RPO gate of ${name}: ${rpoLine(rpo)}`)),
+    ...clusters
+      .filter(({ durability }) => durability?.degraded === true)
+      .map(({ name, leader }) =>
+        text(
+          `${name} is degraded: ${leader ?? 'its leader'} is its own durable set until a voter is in sync`,
+        ),
+      ),
     table({
       title: 'clusters',
       columns: CLUSTER_COLUMNS,

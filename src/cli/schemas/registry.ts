@@ -7,6 +7,7 @@ import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.
 import { failoverPlan, failoverRun } from './failover.ts';
 import { historyVerdict } from './history.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
+import { MEMBERSHIP_SCHEMAS } from './membership.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
 import { checkList, readinessReport } from './readiness.ts';
 import { rpoShow } from './rpo.ts';
@@ -51,6 +52,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   MapRoute: mapRoute,
   MapShow: mapShow,
   MemberList: memberList,
+  ...MEMBERSHIP_SCHEMAS,
   OperationAbort: operationAbort,
   OperationList: operationList,
   OperationResume: operationResume,

@@ -17,7 +17,7 @@ interface OperationControl {
 
 const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
   failover: { acceptsLoss: true, resume: resumeFailover, abort: abortFailover },
-  membership: { acceptsLoss: false, resume: resumeMembership, abort: abortMembership },
+  membership: { resume: resumeMembership, abort: abortMembership },
 };
 
 /**

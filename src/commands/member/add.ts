@@ -1,0 +1,61 @@
+import { boolean, string } from '@oclif/core/flags';
+import { nameArgument } from '../../cli/arguments.ts';
+import { CapstanCommand } from '../../cli/base-command.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS, MEMBERSHIP_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
+import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import { runMembershipCommand } from '../../cli/membership-command.ts';
+import type { CommandResult } from '../../cli/result.ts';
+
+export default class MemberAdd extends CapstanCommand<typeof MemberAdd> {
+  static override summary = 'Take a member into its cluster: it catches up first, then it votes or observes.';
+  static override description =
+    'Where the leader is it becomes a voter, elsewhere an observer. Its data is kept where its history fits. Journaled: kill it anywhere and capstan operation resume goes on.';
+  static override kind = 'MemberAdd';
+  static override errors = [
+    ...ETCD_ERRORS,
+    'name_invalid',
+    'member_unknown',
+    'flags_conflict',
+    'cluster_not_found',
+    ...CONFIRM_ERRORS,
+    ...MEMBERSHIP_ERRORS,
+    ...OPERATION_ERRORS,
+    'member_not_configured',
+    'member_quarantined',
+    'member_silent',
+  ] as const;
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> c1-new-york-2 --dry-run',
+    '<%= config.bin %> <%= command.id %> c1-new-york-2 --confirm=c1 --timeout 2m',
+  ];
+  static override args = { member: nameArgument({ description: 'The member.', required: true }) };
+  static override flags = {
+    cluster: nameFlag({ summary: 'Its cluster; default: the one that the configuration says.' }),
+    region: nameFlag({ summary: 'Its region; default: the one that the configuration says.' }),
+    learner: boolean({ summary: 'Leave it a learner: it follows and never counts.' }),
+    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
+    plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
+    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
+    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
+    wait: boolean({ summary: 'Wait until the cluster works so.', default: true, allowNo: true }),
+    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+  };
+
+  protected override async execute(): Promise<CommandResult> {
+    const { flags, output, interactive, signal } = this;
+    const { member } = this.args;
+    const estate = await openEstate(flags.config);
+    const about = {
+      kind: MemberAdd.kind,
+      action: 'add',
+      member,
+      estate,
+      flags,
+      output,
+      interactive,
+      signal,
+    } as const;
+    return withEtcd(estate, (etcd) => runMembershipCommand({ ...about, etcd }));
+  }
+}
