@@ -1,4 +1,5 @@
 import type { MembershipAction, MembershipPlan } from '../controlplane/membership/plan-types.ts';
+import type { MembershipRequest } from '../controlplane/membership/run.ts';
 import type { OperationRecord } from '../domain/records.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import type { Estate } from './estate.ts';
@@ -87,9 +88,7 @@ export async function runMembershipCommand(options: MembershipCommandOptions): P
 
 async function run(
   options: MembershipCommandOptions,
-  request: { readonly etcd: EtcdPort } & Parameters<
-    typeof import('../controlplane/membership/run.ts').readMembershipPlan
-  >[0],
+  request: MembershipRequest & { readonly etcd: EtcdPort },
   plan: MembershipPlan,
 ): Promise<CommandResult> {
   const { kind, action, member, flags, estate, signal } = options;

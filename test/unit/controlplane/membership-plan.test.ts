@@ -154,14 +154,15 @@ describe('a plan', () => {
   });
 });
 
+const givenUpIn = (action: MembershipAction): readonly string[] => {
+  const machine = machineFor({ action, goal: action === 'remove' ? null : 'voter' });
+  return machine.stepsLeft(machine.first).filter((phase) => machine.accepts(phase as never, 'aborted'));
+};
+
 test('an operation can be given up until its last epoch is committed', () => {
-  const phases = (action: MembershipAction) => {
-    const machine = machineFor({ action, goal: action === 'remove' ? null : 'voter' });
-    return machine.stepsLeft(machine.first).filter((phase) => machine.accepts(phase as never, 'aborted'));
-  };
-  expect(phases('add')).toEqual(['catch-up', 'role']);
-  expect(phases('promote')).toEqual(['catch-up', 'role']);
-  expect(phases('remove')).toEqual(['unsync', 'out']);
+  expect(givenUpIn('add')).toEqual(['catch-up', 'role']);
+  expect(givenUpIn('promote')).toEqual(['catch-up', 'role']);
+  expect(givenUpIn('remove')).toEqual(['unsync', 'out']);
 });
 
 const leading = (change: Partial<HeartbeatRecord> = {}) =>
