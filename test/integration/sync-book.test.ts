@@ -41,6 +41,8 @@ beforeEach(async () => {
     follow: leader,
     settings: {
       primary_conninfo: `host=${leader.host} port=${leader.port} user=capstan_replication password=${leader.passwordOf('replication')} application_name=f_ffff`,
+      // As an agent sets it: an idle follower answers at this pace.
+      wal_receiver_status_interval: '1s',
     },
   });
   stored = { value: DEGRADED, revision: '99' };
