@@ -20,6 +20,7 @@ import { connectAs } from '../../src/postgres/connect-as.ts';
 import { closeConnection } from '../../src/postgres/connection.ts';
 import { stopPostmaster } from '../../src/agent/postmaster.ts';
 import { eventually, startEtcdCluster, type TestEtcd } from './etcd.ts';
+import type { LinkedRegions } from './linked-regions.ts';
 import { freePort } from './postgres.ts';
 
 const MAIN = fileURLToPath(new URL('./agent-main.ts', import.meta.url));
@@ -240,6 +241,8 @@ export async function createTestEstate(
     readonly rpo?: Partial<Contract['rpo']>;
     /** Configured, and not in the cluster's first membership. */
     readonly spare?: readonly TestMember[];
+    /** What crosses regions goes through these; etcd is in madrid. */
+    readonly links?: LinkedRegions;
   } = {},
 ): Promise<TestEstate> {
   const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'estate-'));
@@ -253,11 +256,13 @@ export async function createTestEstate(
   for (const { name, role } of [...members, ...spare]) {
     const listen = `127.0.0.1:${await freePort()}`;
     const region = role === 'voter' ? 'new-york' : 'madrid';
-    entries.push([name, { region, role, dataDir: name, listen, address: { default: listen } }]);
+    const route = await options.links?.route(region, Number(listen.split(':')[1]));
+    const remote = route === undefined ? {} : { [route.from]: `127.0.0.1:${route.port}` };
+    entries.push([name, { region, role, dataDir: name, listen, address: { default: listen, ...remote } }]);
   }
   const document = {
     estate: 'test',
-    etcd: { endpoints: { default: etcd.endpoints } },
+    etcd: { endpoints: { default: etcd.endpoints, ...(await remoteEtcd(etcd, options.links)) } },
     postgres: { passwords: Object.fromEntries(ROLES.map((role) => [role, { file: `secrets/${role}` }])) },
     clusters: {
       [CLUSTER]: {
@@ -290,4 +295,10 @@ export async function createTestEstate(
   for (const { name } of spare) delete first.clusters[CLUSTER]?.members[name];
   await createCluster({ etcd: port, keys, config: first, cluster: CLUSTER, actor: 'test' });
   return new TestEstate({ etcd, port, keys, config, contract, folder });
+}
+
+async function remoteEtcd({ endpoints }: TestEtcd, links: LinkedRegions | undefined): Promise<object> {
+  if (links === undefined) return {};
+  const routes = await Promise.all(endpoints.map((url) => links.route('madrid', Number(new URL(url).port))));
+  return { 'new-york': routes.map(({ port }) => `http://127.0.0.1:${port}`) };
 }

@@ -19,7 +19,12 @@ export interface Envelope<T = Record<string, unknown>> {
   readonly ok: boolean;
   readonly data: T;
   readonly warnings: readonly string[];
-  readonly error: { readonly code: string; readonly message: string; readonly exit: number } | null;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly exit: number;
+    readonly next: string | null;
+  } | null;
 }
 
 export interface CapstanRun<T> {

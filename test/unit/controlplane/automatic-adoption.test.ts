@@ -18,7 +18,7 @@ test.each([null, 'operation_interrupted', 'freeze_incomplete', 'promotion_overdu
   },
 );
 
-test.each(['target_behind', 'target_not_frozen', 'in_sync_changed'])(
+test.each(['target_behind', 'target_not_frozen', 'in_sync_changed', 'loss_exceeds_plan'])(
   'one that stopped with %s asks for another plan, which only a person approves',
   (code) => {
     expect(judgeAdoption(held('running', code), undefined)).toMatchObject({
