@@ -262,7 +262,7 @@ export async function createTestEstate(
   }
   const document = {
     estate: 'test',
-    etcd: { endpoints: { default: etcd.endpoints, ...(await remoteEtcd(etcd, options.links)) } },
+    etcd: { endpoints: { default: etcd.endpoints, ...(await options.links?.etcdFromAfar(etcd.endpoints)) } },
     postgres: { passwords: Object.fromEntries(ROLES.map((role) => [role, { file: `secrets/${role}` }])) },
     clusters: {
       [CLUSTER]: {
@@ -295,10 +295,4 @@ export async function createTestEstate(
   for (const { name } of spare) delete first.clusters[CLUSTER]?.members[name];
   await createCluster({ etcd: port, keys, config: first, cluster: CLUSTER, actor: 'test' });
   return new TestEstate({ etcd, port, keys, config, contract, folder });
-}
-
-async function remoteEtcd({ endpoints }: TestEtcd, links: LinkedRegions | undefined): Promise<object> {
-  if (links === undefined) return {};
-  const routes = await Promise.all(endpoints.map((url) => links.route('madrid', Number(new URL(url).port))));
-  return { 'new-york': routes.map(({ port }) => `http://127.0.0.1:${port}`) };
 }

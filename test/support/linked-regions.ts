@@ -28,6 +28,12 @@ export class LinkedRegions {
     return { from, port: listenPort };
   }
 
+  /** The endpoints of an etcd in madrid, as new-york reaches them. */
+  async etcdFromAfar(endpoints: readonly string[]): Promise<Readonly<Record<string, readonly string[]>>> {
+    const routes = await Promise.all(endpoints.map((url) => this.route('madrid', Number(new URL(url).port))));
+    return { 'new-york': routes.map(({ port }) => `http://127.0.0.1:${port}`) };
+  }
+
   cut(): void {
     this.#links.change(BOTH_WAYS.map((pair) => ({ ...pair, settings: { cut: 'lose' } })));
   }
