@@ -3,6 +3,9 @@ import type {
   AuthorityRecord,
   ClusterRecord,
   FreezeReport,
+  HandoverEnd,
+  HandoverReport,
+  HandoverRequest,
   MemberRecord,
   MembershipRecord,
   MemberState,
@@ -23,6 +26,10 @@ export interface EstateFacts {
   readonly frozen: FreezeReport | undefined;
   readonly stopped: StopReport | undefined;
   readonly promotion: PromotionReport | undefined;
+  /** Of the latest lease record. */
+  readonly leaseTerm: number | null;
+  readonly handover: HandoverRequest | undefined;
+  readonly handedOver: HandoverReport | undefined;
 }
 
 /** What this member's data directory and Postgres are. */
@@ -54,6 +61,17 @@ export type Action =
   | { readonly kind: 'freeze'; readonly term: number; readonly operation: string }
   | { readonly kind: 'report-stopped'; readonly term: number; readonly operation: string }
   | { readonly kind: 'promote' }
+  /** Report once all that the leader handed over is replayed here. */
+  | {
+      readonly kind: 'take-over';
+      readonly term: number;
+      readonly operation: string;
+      readonly end: HandoverEnd;
+    }
+  /** Shut this leader down, so that the target holds all that it has. */
+  | { readonly kind: 'hand-over'; readonly request: HandoverRequest }
+  /** Data that was handed over becomes a standby's. */
+  | { readonly kind: 'demote' }
   | { readonly kind: 'adopt' }
   | { readonly kind: 'lead' }
   | { readonly kind: 'stop'; readonly state: MemberState; readonly reason: string }
@@ -104,6 +122,10 @@ export function decideAction(input: DecideInput): Action {
         : asFollower(input, authority, authority.leader);
     case 'fenced':
       return whileFenced(input, authority);
+    case 'draining':
+      return authority.leader === member
+        ? whileDraining(input, authority)
+        : whileLeaderDrains(input, authority);
     case 'promoting':
       return authority.leader === member ? whenChosen(input, authority) : whileFenced(input, authority);
     default:
@@ -199,11 +221,7 @@ function whileFenced(input: DecideInput, authority: AuthorityRecord): Action {
   if (local.process === 'stopped') return { kind: 'start', as: 'standby' };
   if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
   if (receivesOn(input, authority)) return whileProved(local, authority);
-  const report = estate.frozen;
-  const reported =
-    report?.term === authority.term &&
-    report.operation === authority.operation &&
-    report.incarnation === memory.incarnation;
+  const reported = isFrozenFor({ estate, memory }, authority.term, authority.operation);
   if (local.upstream === null && reported) return hold('frozen', `frozen for term ${authority.term}`);
   return authority.operation === null
     ? hold('frozen', 'fenced by no operation')
@@ -220,11 +238,59 @@ function whileProved(local: LocalFacts, { term }: AuthorityRecord): Action {
     : hold('following', `it goes on receiving until the fence of term ${term} is proved`);
 }
 
+const isFrozenFor = (
+  { estate, memory }: Pick<DecideInput, 'estate' | 'memory'>,
+  term: number,
+  operation: string | null,
+): boolean =>
+  estate.frozen?.term === term &&
+  estate.frozen.operation === operation &&
+  estate.frozen.incarnation === memory.incarnation;
+
+/** The leader that a switchover has asked to hand over. It never starts as a primary here: backing out comes first. */
+function whileDraining({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+  const { handover: request, handedOver: report } = estate;
+  if (local.data !== 'primary') return halt(local, 'quarantined', `it drains, but its data is ${local.data}`);
+  if (local.process === 'starting') return hold('handing-over', 'waiting until Postgres answers');
+  if (request?.operation !== authority.operation || request.term !== authority.term)
+    return hold('handing-over', 'nobody says to whom');
+  const reported = report?.operation === authority.operation && report.term === authority.term;
+  const ours = reported && report.outcome === 'handed-over' && report.incarnation === memory.incarnation;
+  return ours && local.process === 'stopped'
+    ? hold('handing-over', `handed over to ${request.target}`)
+    : { kind: 'hand-over', request };
+}
+
+/** A follower of a leader that drains follows on. The target reports once the leader has ended: there is nothing more to come. */
+function whileLeaderDrains(input: DecideInput, authority: AuthorityRecord): Action {
+  const { member, estate, local, memory } = input;
+  const { handover: request, handedOver: report } = estate;
+  const { operation, term, leader } = authority;
+  const ours = report?.operation === operation && report.term === term;
+  const end = ours && report.outcome === 'handed-over' ? report.end : undefined;
+  const chosen = request?.operation === operation && request?.target === member;
+  const standby = local.data === 'standby' && local.process === 'running' && local.recovering === true;
+  if (end === undefined || !chosen || !standby || operation === null)
+    return asFollower(input, authority, leader);
+  // Decided on, it leads the next term.
+  return isFrozenFor({ estate, memory }, term + 1, operation)
+    ? hold('frozen', `holds what ${leader} handed over`)
+    : { kind: 'take-over', term: term + 1, operation, end };
+}
+
 /**
  * Data that was a primary's. It may only lead again when authority names it. Once another leader is decided it holds what
  * that leader doesn't, and never starts again until it is rejoined; before that, an aborted failover may give it back.
+ * What it handed over itself ends where it says, so it may follow: whether the new leader kept all of it is looked at then.
  */
 function formerPrimary({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+  if (authority.leader !== null && memory.handedOver?.term === memory.ledTerm) {
+    // Callers come first: what a start takes of a host may be what the new leader's first lease needs.
+    const decides = authority.phase === 'open' && estate.leaseTerm === authority.term;
+    return decides && local.process === 'stopped'
+      ? { kind: 'demote' }
+      : halt(local, 'fenced', `handed over; nobody decides under term ${authority.term} yet`);
+  }
   if (authority.leader !== null) {
     return {
       kind: 'quarantine',

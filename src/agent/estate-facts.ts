@@ -19,5 +19,8 @@ export function estateFacts(
     frozen: view?.frozen.get(member)?.value,
     stopped: view?.stopped.get(member)?.value,
     promotion: view?.promotion?.value,
+    leaseTerm: view?.lease?.value.term ?? null,
+    handover: view?.handoverRequest?.value,
+    handedOver: view?.handoverReport?.value,
   };
 }

@@ -52,6 +52,9 @@ function decide({ phase = 'open', leader = ME, term = 2, authority, estate, loca
       frozen: undefined,
       stopped: undefined,
       promotion: undefined,
+      leaseTerm: null,
+      handover: undefined,
+      handedOver: undefined,
       ...estate,
     },
     local: {
