@@ -11,7 +11,7 @@ import { quarantine } from './actions/quarantine.ts';
 import { register } from './actions/register.ts';
 import { reportStopped } from './actions/report-stopped.ts';
 import { takeOver } from './actions/take-over.ts';
-import type { Action } from './decide-action.ts';
+import type { Action } from './action.ts';
 import type { SyncBook } from './sync-book.ts';
 import type { Work } from './work.ts';
 

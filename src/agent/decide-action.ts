@@ -1,93 +1,10 @@
 import { assertNever } from '../domain/errors.ts';
-import type {
-  AuthorityRecord,
-  ClusterRecord,
-  FreezeReport,
-  HandoverEnd,
-  HandoverReport,
-  HandoverRequest,
-  MemberRecord,
-  MembershipRecord,
-  MemberState,
-  PromotionReport,
-  StopReport,
-} from '../domain/records.ts';
-import type { AgentMemory } from './memory.ts';
-
-/** What etcd says of the cluster; undefined: there is no such record. */
-export interface EstateFacts {
-  readonly incarnation: string;
-  readonly mapVersion: number;
-  readonly record: ClusterRecord | undefined;
-  readonly authority: AuthorityRecord | undefined;
-  readonly membership: MembershipRecord | undefined;
-  readonly members: Readonly<Record<string, MemberRecord>>;
-  /** This member's own reports. */
-  readonly frozen: FreezeReport | undefined;
-  readonly stopped: StopReport | undefined;
-  readonly promotion: PromotionReport | undefined;
-  /** Of the latest lease record. */
-  readonly leaseTerm: number | null;
-  readonly handover: HandoverRequest | undefined;
-  readonly handedOver: HandoverReport | undefined;
-}
-
-/** What this member's data directory and Postgres are. */
-export interface LocalFacts {
-  /** `primary`: opened, or about to open, for writing; `standby`: has its standby.signal. */
-  readonly data: 'absent' | 'incomplete' | 'primary' | 'standby';
-  /** `starting`: the process is there but doesn't answer (yet). */
-  readonly process: 'stopped' | 'starting' | 'running';
-  /** Whether the running Postgres is in recovery; null: not running. */
-  readonly recovering: boolean | null;
-  /** Whom it follows: `member_incarnation`; null: no one; `UNREAD` while Postgres and the file on disk differ. */
-  readonly upstream: string | null;
-  /** The highest term in Postgres's `cluster_state`; null: not asked or not there. */
-  readonly storedTerm: number | null;
-  readonly storedEpoch: number | null;
-  /** The map version that this Postgres was last reconciled with under this term by this agent. */
-  readonly reconciledMapVersion: number | null;
-}
-
-export type Action =
-  /** Nothing to do but say so. */
-  | { readonly kind: 'hold'; readonly state: MemberState; readonly reason: string | null }
-  | { readonly kind: 'bootstrap' }
-  | { readonly kind: 'discard-incomplete' }
-  | { readonly kind: 'clone'; readonly leader: string }
-  | { readonly kind: 'start'; readonly as: 'primary' | 'standby' }
-  | { readonly kind: 'follow'; readonly leader: MemberRecord }
-  | { readonly kind: 'register' }
-  | { readonly kind: 'freeze'; readonly term: number; readonly operation: string }
-  | { readonly kind: 'report-stopped'; readonly term: number; readonly operation: string }
-  | { readonly kind: 'promote' }
-  /** Report once all that the leader handed over is replayed here. */
-  | {
-      readonly kind: 'take-over';
-      readonly term: number;
-      readonly operation: string;
-      readonly end: HandoverEnd;
-    }
-  /** Shut this leader down, so that the target holds all that it has. */
-  | { readonly kind: 'hand-over'; readonly request: HandoverRequest }
-  /** Data that was handed over becomes a standby's. */
-  | { readonly kind: 'demote' }
-  | { readonly kind: 'adopt' }
-  | { readonly kind: 'lead' }
-  | { readonly kind: 'stop'; readonly state: MemberState; readonly reason: string }
-  | { readonly kind: 'quarantine'; readonly reason: string };
-
-export interface DecideInput {
-  readonly member: string;
-  readonly estate: EstateFacts;
-  readonly local: LocalFacts;
-  readonly memory: AgentMemory;
-}
+import type { AuthorityRecord, MemberRecord } from '../domain/records.ts';
+import { type Action, type DecideInput, halt, hold, type LocalFacts } from './action.ts';
+import { isFrozenFor, whileDraining, whileLeaderDrains } from './decide-draining.ts';
 
 /** The configuration on disk has not been read by the running Postgres. */
 export const UNREAD = 'unread';
-
-const hold = (state: MemberState, reason: string | null): Action => ({ kind: 'hold', state, reason });
 
 /**
  * The one thing to do next: authority's phase × what is here. Pure. The reconciler carries it out, looks again and asks
@@ -125,7 +42,7 @@ export function decideAction(input: DecideInput): Action {
     case 'draining':
       return authority.leader === member
         ? whileDraining(input, authority)
-        : whileLeaderDrains(input, authority);
+        : (whileLeaderDrains(input, authority) ?? asFollower(input, authority, authority.leader));
     case 'promoting':
       return authority.leader === member ? whenChosen(input, authority) : whileFenced(input, authority);
     default:
@@ -238,46 +155,6 @@ function whileProved(local: LocalFacts, { term }: AuthorityRecord): Action {
     : hold('following', `it goes on receiving until the fence of term ${term} is proved`);
 }
 
-const isFrozenFor = (
-  { estate, memory }: Pick<DecideInput, 'estate' | 'memory'>,
-  term: number,
-  operation: string | null,
-): boolean =>
-  estate.frozen?.term === term &&
-  estate.frozen.operation === operation &&
-  estate.frozen.incarnation === memory.incarnation;
-
-/** The leader that a switchover has asked to hand over. It never starts as a primary here: backing out comes first. */
-function whileDraining({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
-  const { handover: request, handedOver: report } = estate;
-  if (local.data !== 'primary') return halt(local, 'quarantined', `it drains, but its data is ${local.data}`);
-  if (local.process === 'starting') return hold('handing-over', 'waiting until Postgres answers');
-  if (request?.operation !== authority.operation || request.term !== authority.term)
-    return hold('handing-over', 'nobody says to whom');
-  const reported = report?.operation === authority.operation && report.term === authority.term;
-  const ours = reported && report.outcome === 'handed-over' && report.incarnation === memory.incarnation;
-  return ours && local.process === 'stopped'
-    ? hold('handing-over', `handed over to ${request.target}`)
-    : { kind: 'hand-over', request };
-}
-
-/** A follower of a leader that drains follows on. The target reports once the leader has ended: there is nothing more to come. */
-function whileLeaderDrains(input: DecideInput, authority: AuthorityRecord): Action {
-  const { member, estate, local, memory } = input;
-  const { handover: request, handedOver: report } = estate;
-  const { operation, term, leader } = authority;
-  const ours = report?.operation === operation && report.term === term;
-  const end = ours && report.outcome === 'handed-over' ? report.end : undefined;
-  const chosen = request?.operation === operation && request?.target === member;
-  const standby = local.data === 'standby' && local.process === 'running' && local.recovering === true;
-  if (end === undefined || !chosen || !standby || operation === null)
-    return asFollower(input, authority, leader);
-  // Decided on, it leads the next term.
-  return isFrozenFor({ estate, memory }, term + 1, operation)
-    ? hold('frozen', `holds what ${leader} handed over`)
-    : { kind: 'take-over', term: term + 1, operation, end };
-}
-
 /**
  * Data that was a primary's. It may only lead again when authority names it. Once another leader is decided it holds what
  * that leader doesn't, and never starts again until it is rejoined; before that, an aborted failover may give it back.
@@ -323,9 +200,4 @@ function whenChosen({ estate, local, memory }: DecideInput, authority: Authority
   if (reported && local.process === 'running' && local.recovering === false)
     return hold('promoting', 'promoted; waiting for the coordinator to open');
   return { kind: 'promote' };
-}
-
-/** Stops what runs, then holds. */
-function halt(local: LocalFacts, state: MemberState, reason: string): Action {
-  return local.process === 'stopped' ? hold(state, reason) : { kind: 'stop', state, reason };
 }

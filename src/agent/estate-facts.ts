@@ -1,6 +1,6 @@
 import type { EstateView } from '../controlplane/estate-watch.ts';
 import type { MemberContext } from './context.ts';
-import type { EstateFacts } from './decide-action.ts';
+import type { EstateFacts } from './action.ts';
 
 /** What the decision needs of the whole view; undefined before there is an estate. */
 export function estateFacts(

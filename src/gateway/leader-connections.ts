@@ -153,10 +153,12 @@ class LeaderPools {
 
   /** Best effort: who can't be reached yet is tried again when there is something to send. */
   warmUp(): void {
-    const connections = Array.from({ length: WARM }, () => this.take('decide').catch(() => undefined));
-    void Promise.all(connections).then((opened) => {
-      for (const connection of opened) connection?.release('usable');
-    });
+    void this.#openSome();
+  }
+
+  async #openSome(): Promise<void> {
+    const opening = Array.from({ length: WARM }, () => this.take('decide').catch(() => undefined));
+    for (const connection of await Promise.all(opening)) connection?.release('usable');
   }
 
   #giveBack(client: PoolClient, usable: boolean): void {

@@ -65,6 +65,7 @@ export function planSwitchover(inputs: SwitchoverPlanInputs): SwitchoverPlan {
       leaderHealthy,
       target: asked,
       acceptDegraded,
+      nowMs,
       pause,
     }),
   };

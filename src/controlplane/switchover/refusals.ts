@@ -3,6 +3,7 @@ import { formatDurationMs } from '../../domain/duration.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Candidates } from '../failover/candidates.ts';
 import type { PlanRefusal } from '../failover/plan-types.ts';
+import { topologyRefusal } from '../rpo-gate-standing.ts';
 
 export interface RefusalInputs {
   readonly view: ClusterView;
@@ -11,6 +12,8 @@ export interface RefusalInputs {
   readonly leaderHealthy: boolean;
   readonly target: string | null;
   readonly acceptDegraded: boolean;
+  /** Wall clock. */
+  readonly nowMs: number;
   readonly pause: { readonly expectedMs: number | null; readonly budgetMs: number };
 }
 
@@ -22,6 +25,7 @@ export function switchoverRefusals(inputs: RefusalInputs): readonly PlanRefusal[
     refusedByHealth(inputs),
     refusedByDurability(inputs) ?? refusedByCandidates(inputs) ?? refusedByTarget(inputs),
     refusedByPolicy(inputs),
+    refusedByClaim(inputs),
     refusedByPause(inputs),
   ].filter((refusal) => refusal !== undefined);
 }
@@ -101,6 +105,11 @@ function refusedByPolicy({ view, contract, acceptDegraded }: RefusalInputs): Pla
     override: '--accept-degraded',
     next: `capstan switchover run ${view.name} --accept-degraded`,
   };
+}
+
+function refusedByClaim({ view, contract, nowMs }: RefusalInputs): PlanRefusal | undefined {
+  const refusal = topologyRefusal(view, contract, nowMs);
+  return refusal === undefined ? undefined : { ...refusal, override: null };
 }
 
 function refusedByPause({ view, pause }: RefusalInputs): PlanRefusal | undefined {

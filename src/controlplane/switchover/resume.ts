@@ -14,6 +14,7 @@ import { SWITCHOVER_STEPS } from './steps.ts';
 const ABORT_TRIES = 5;
 
 const machineOf = () => SWITCHOVER;
+const demand = (record: OperationRecord): void => refusePastDecision(SWITCHOVER, record);
 
 type AbortOptions = ControlOptions & { readonly reason?: string | undefined };
 
@@ -44,7 +45,6 @@ export async function abortSwitchover(options: AbortOptions): Promise<OperationR
   const { id } = options;
   const found = await readOperation(options);
   if (SWITCHOVER.phaseOf(found.value) === 'aborted') return { changed: false, operation: found.value };
-  const demand = (record: OperationRecord) => refusePastDecision(SWITCHOVER, record);
   demand(found.value);
   const { run, held } = await takeOver(options, machineOf, demand);
   for (let attempt = 0; attempt < ABORT_TRIES; attempt += 1) {
