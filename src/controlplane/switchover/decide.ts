@@ -1,14 +1,12 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import { nextAuthority } from '../authority.ts';
-import { readClusterView } from '../cluster-view.ts';
-import { readOwnCluster } from '../failover/context.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { transition } from '../operation/run.ts';
 import { revisionOf } from '../store.ts';
 import { planOf, type SwitchoverRun } from './context.ts';
 import { expectReports } from './drain.ts';
-import { isDraining } from './ending.ts';
+import { readDrained } from './drained.ts';
 import { judgeHandover } from './handover.ts';
 
 /**
@@ -18,12 +16,10 @@ import { judgeHandover } from './handover.ts';
 export async function decideStep(run: SwitchoverRun, held: HeldOperation): Promise<HeldOperation> {
   const { id, cluster } = held.value;
   const plan = planOf(held.value);
-  const found = await readClusterView(run.etcd, run.keys, cluster);
+  const found = await readDrained(run, held);
   const again = (why: string) => transition(run, { held, event: 'differs', result: { why } });
-  const { phase, term } = found?.authority?.value ?? {};
-  if (!isDraining(found?.authority?.value, id) && phase === 'open' && term === plan.term)
-    return (await again('the authority was given back')) ?? held;
-  const { view, authority } = await readOwnCluster(run, held, 'draining', plan.term);
+  if (found.kind === 'given-back') return (await again('the authority was given back')) ?? held;
+  const { view, authority } = found;
   const handover = judgeHandover(view, { operation: id, plan });
   if (handover.kind !== 'held')
     return (await again(handover.kind === 'differs' ? handover.why : handover.what)) ?? held;

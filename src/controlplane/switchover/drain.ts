@@ -1,10 +1,10 @@
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
-import { readOwnCluster } from '../failover/context.ts';
+import type { ClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
 import { revisionOf, type Transaction } from '../store.ts';
 import { planOf, type SwitchoverRun } from './context.ts';
+import { readDrained } from './drained.ts';
 import { giveBack } from './ending.ts';
 import { type Handover, judgeHandover, whyKept } from './handover.ts';
 
@@ -19,21 +19,16 @@ type Look =
 /** Waits until the target holds all that the leader handed over, and notes it. Else the cluster goes back to its leader. */
 export async function drainStep(run: SwitchoverRun, held: HeldOperation): Promise<HeldOperation> {
   const plan = planOf(held.value);
-  const { id, cluster } = held.value;
+  const { id } = held.value;
   const timeoutMs = plan.pause.budgetMs + BACK_OUT_MARGIN_MS;
   let view: ClusterView | undefined;
   let waitedFor = `waiting for ${plan.leader} to hand over`;
   const waited = await waitFor({
     check: async (): Promise<Look | undefined> => {
-      [view] = await Promise.all([
-        readClusterView(run.etcd, run.keys, cluster),
-        run.journal.assertHeld(held),
-      ]);
-      if (view === undefined) throw new Error(`cluster ${cluster} is gone`);
-      const { phase, term } = view.authority?.value ?? {};
-      if (phase === 'open' && term === plan.term)
+      const found = await readDrained(run, held);
+      ({ view } = found);
+      if (found.kind === 'given-back')
         return { kind: 'kept', reason: whyKept(view, id, plan.term) ?? 'the authority was given back' };
-      ({ view } = await readOwnCluster(run, held, 'draining', plan.term));
       const handover = judgeHandover(view, { operation: id, plan });
       if (handover.kind !== 'waiting') return { kind: 'judged', handover };
       waitedFor = handover.what;
