@@ -139,7 +139,10 @@ export class ScriptedCluster {
       budgetMs: 5_000,
       lagMs: 20,
       validUntil: new Date(Date.now() + 600_000).toISOString(),
+      action: 'degrade',
+      decisionsPerSecond: null,
       changedAt: new Date().toISOString(),
+      changedBecause: 'the test says so',
       at: new Date().toISOString(),
     } satisfies ClaimRecord);
   }

@@ -71,7 +71,10 @@ const claim: ClaimRecord = {
   budgetMs: 5_000,
   lagMs: 10,
   validUntil: new Date(NOW + 4_000).toISOString(),
+  action: 'degrade',
+  decisionsPerSecond: null,
   changedAt: at,
+  changedBecause: 'near',
   at,
 };
 
