@@ -230,7 +230,7 @@ describe('a route that has gone stale', () => {
     await adoptNextTerm();
     const waiting = gateway.reserve({ issuer_id: issuer, notional: '1.00', reservation_token: 'none-2' });
     await estate.putCluster({ term });
-    expect((await waiting).body.outcome).toBe('confirmed');
+    expect((await waiting).body.status).toBe('confirmed');
     await waitUntil('it serves again', async () => (await gateway.call('GET', '/readyz')).status === 200);
   });
 });

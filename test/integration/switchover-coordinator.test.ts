@@ -253,7 +253,7 @@ describe('a reply that is lost', () => {
         used = true;
         return fault;
       });
-      await run(port);
+      expect(await run(port)).toMatchObject({ changed: true });
       await port.settled();
       await expectDone();
     },
