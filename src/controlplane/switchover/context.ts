@@ -12,6 +12,7 @@ export interface SwitchoverRun extends FailoverRun {
 export const switchoverRun = (run: OperationRun): SwitchoverRun => ({
   ...run,
   fencedAtMonotonicMs: undefined,
+  heldSinceMonotonicMs: run.clock.monotonicMs(),
   pauseBegan: { atMonotonicMs: undefined },
 });
 
