@@ -199,7 +199,7 @@ function termsOfChange(record: OperationRecord, loss: LossRecord | undefined): B
         : handedOver(record),
     actor: record.actor,
     reason: record.reason,
-    by: record.kind,
+    by: record.kind === 'switchover' ? 'switchover' : 'failover',
   };
   return record.status === 'aborted' ? [begun, afterAbort(record)] : [begun];
 }
