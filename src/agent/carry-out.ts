@@ -1,14 +1,17 @@
 import { assertNever } from '../domain/errors.ts';
 import { adopt } from './actions/adopt.ts';
 import { startPrimary, startStandby } from './actions/configure.ts';
+import { demote } from './actions/demote.ts';
 import { follow } from './actions/follow.ts';
 import { freeze } from './actions/freeze.ts';
+import { handOver } from './actions/hand-over.ts';
 import { lead } from './actions/lead.ts';
 import { promote } from './actions/promote.ts';
 import { quarantine } from './actions/quarantine.ts';
 import { register } from './actions/register.ts';
 import { reportStopped } from './actions/report-stopped.ts';
-import type { Action } from './decide-action.ts';
+import { takeOver } from './actions/take-over.ts';
+import type { Action } from './action.ts';
 import type { SyncBook } from './sync-book.ts';
 import type { Work } from './work.ts';
 
@@ -62,6 +65,15 @@ export async function carryOut(
       return;
     case 'promote':
       await promote(work);
+      return;
+    case 'hand-over':
+      await handOver(work, action.request);
+      return;
+    case 'take-over':
+      await takeOver(work, action);
+      return;
+    case 'demote':
+      await demote(work);
       return;
     case 'adopt':
       await adopt(work, 'map');

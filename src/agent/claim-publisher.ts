@@ -52,6 +52,11 @@ export class ClaimPublisher {
     this.#published = undefined;
   }
 
+  /** Told when a term begins without a claim, and nobody can have written one under it. */
+  nothingIsClaimed(): void {
+    this.#withdrawnInEtcd = true;
+  }
+
   /** Writes what has changed at once, else once a second. Throws what etcd throws; then nothing is known. */
   async publish(news: ClaimNews): Promise<void> {
     const { view, term, status, nowMs } = news;

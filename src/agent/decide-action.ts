@@ -1,75 +1,10 @@
 import { assertNever } from '../domain/errors.ts';
-import type {
-  AuthorityRecord,
-  ClusterRecord,
-  FreezeReport,
-  MemberRecord,
-  MembershipRecord,
-  MemberState,
-  PromotionReport,
-  StopReport,
-} from '../domain/records.ts';
-import type { AgentMemory } from './memory.ts';
-
-/** What etcd says of the cluster; undefined: there is no such record. */
-export interface EstateFacts {
-  readonly incarnation: string;
-  readonly mapVersion: number;
-  readonly record: ClusterRecord | undefined;
-  readonly authority: AuthorityRecord | undefined;
-  readonly membership: MembershipRecord | undefined;
-  readonly members: Readonly<Record<string, MemberRecord>>;
-  /** This member's own reports. */
-  readonly frozen: FreezeReport | undefined;
-  readonly stopped: StopReport | undefined;
-  readonly promotion: PromotionReport | undefined;
-}
-
-/** What this member's data directory and Postgres are. */
-export interface LocalFacts {
-  /** `primary`: opened, or about to open, for writing; `standby`: has its standby.signal. */
-  readonly data: 'absent' | 'incomplete' | 'primary' | 'standby';
-  /** `starting`: the process is there but doesn't answer (yet). */
-  readonly process: 'stopped' | 'starting' | 'running';
-  /** Whether the running Postgres is in recovery; null: not running. */
-  readonly recovering: boolean | null;
-  /** Whom it follows: `member_incarnation`; null: no one; `UNREAD` while Postgres and the file on disk differ. */
-  readonly upstream: string | null;
-  /** The highest term in Postgres's `cluster_state`; null: not asked or not there. */
-  readonly storedTerm: number | null;
-  readonly storedEpoch: number | null;
-  /** The map version that this Postgres was last reconciled with under this term by this agent. */
-  readonly reconciledMapVersion: number | null;
-}
-
-export type Action =
-  /** Nothing to do but say so. */
-  | { readonly kind: 'hold'; readonly state: MemberState; readonly reason: string | null }
-  | { readonly kind: 'bootstrap' }
-  | { readonly kind: 'discard-incomplete' }
-  | { readonly kind: 'clone'; readonly leader: string }
-  | { readonly kind: 'start'; readonly as: 'primary' | 'standby' }
-  | { readonly kind: 'follow'; readonly leader: MemberRecord }
-  | { readonly kind: 'register' }
-  | { readonly kind: 'freeze'; readonly term: number; readonly operation: string }
-  | { readonly kind: 'report-stopped'; readonly term: number; readonly operation: string }
-  | { readonly kind: 'promote' }
-  | { readonly kind: 'adopt' }
-  | { readonly kind: 'lead' }
-  | { readonly kind: 'stop'; readonly state: MemberState; readonly reason: string }
-  | { readonly kind: 'quarantine'; readonly reason: string };
-
-export interface DecideInput {
-  readonly member: string;
-  readonly estate: EstateFacts;
-  readonly local: LocalFacts;
-  readonly memory: AgentMemory;
-}
+import type { AuthorityRecord, MemberRecord } from '../domain/records.ts';
+import { type Action, type DecideInput, halt, hold, type LocalFacts } from './action.ts';
+import { isFrozenFor, whileDraining, whileLeaderDrains } from './decide-draining.ts';
 
 /** The configuration on disk has not been read by the running Postgres. */
 export const UNREAD = 'unread';
-
-const hold = (state: MemberState, reason: string | null): Action => ({ kind: 'hold', state, reason });
 
 /**
  * The one thing to do next: authority's phase × what is here. Pure. The reconciler carries it out, looks again and asks
@@ -104,6 +39,10 @@ export function decideAction(input: DecideInput): Action {
         : asFollower(input, authority, authority.leader);
     case 'fenced':
       return whileFenced(input, authority);
+    case 'draining':
+      return authority.leader === member
+        ? whileDraining(input, authority)
+        : (whileLeaderDrains(input, authority) ?? asFollower(input, authority, authority.leader));
     case 'promoting':
       return authority.leader === member ? whenChosen(input, authority) : whileFenced(input, authority);
     default:
@@ -199,11 +138,7 @@ function whileFenced(input: DecideInput, authority: AuthorityRecord): Action {
   if (local.process === 'stopped') return { kind: 'start', as: 'standby' };
   if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
   if (receivesOn(input, authority)) return whileProved(local, authority);
-  const report = estate.frozen;
-  const reported =
-    report?.term === authority.term &&
-    report.operation === authority.operation &&
-    report.incarnation === memory.incarnation;
+  const reported = isFrozenFor({ estate, memory }, authority.term, authority.operation);
   if (local.upstream === null && reported) return hold('frozen', `frozen for term ${authority.term}`);
   return authority.operation === null
     ? hold('frozen', 'fenced by no operation')
@@ -223,8 +158,16 @@ function whileProved(local: LocalFacts, { term }: AuthorityRecord): Action {
 /**
  * Data that was a primary's. It may only lead again when authority names it. Once another leader is decided it holds what
  * that leader doesn't, and never starts again until it is rejoined; before that, an aborted failover may give it back.
+ * What it handed over itself ends where it says, so it may follow: whether the new leader kept all of it is looked at then.
  */
 function formerPrimary({ estate, local, memory }: DecideInput, authority: AuthorityRecord): Action {
+  if (authority.leader !== null && memory.handedOver?.term === memory.ledTerm) {
+    // Callers come first: what a start takes of a host may be what the new leader's first lease needs.
+    const decides = authority.phase === 'open' && estate.leaseTerm === authority.term;
+    return decides && local.process === 'stopped'
+      ? { kind: 'demote' }
+      : halt(local, 'fenced', `handed over; nobody decides under term ${authority.term} yet`);
+  }
   if (authority.leader !== null) {
     return {
       kind: 'quarantine',
@@ -257,9 +200,4 @@ function whenChosen({ estate, local, memory }: DecideInput, authority: Authority
   if (reported && local.process === 'running' && local.recovering === false)
     return hold('promoting', 'promoted; waiting for the coordinator to open');
   return { kind: 'promote' };
-}
-
-/** Stops what runs, then holds. */
-function halt(local: LocalFacts, state: MemberState, reason: string): Action {
-  return local.process === 'stopped' ? hold(state, reason) : { kind: 'stop', state, reason };
 }

@@ -1,6 +1,6 @@
 import type { EstateView } from '../controlplane/estate-watch.ts';
 import type { MemberContext } from './context.ts';
-import type { EstateFacts } from './decide-action.ts';
+import type { EstateFacts } from './action.ts';
 
 /** What the decision needs of the whole view; undefined before there is an estate. */
 export function estateFacts(
@@ -19,5 +19,8 @@ export function estateFacts(
     frozen: view?.frozen.get(member)?.value,
     stopped: view?.stopped.get(member)?.value,
     promotion: view?.promotion?.value,
+    leaseTerm: view?.lease?.value.term ?? null,
+    handover: view?.handoverRequest?.value,
+    handedOver: view?.handoverReport?.value,
   };
 }

@@ -15,6 +15,8 @@ import { decisionBound, type GateState, nextGate } from './rpo-gate.ts';
 import type { Walsender } from './sync-set.ts';
 
 const TICK_MS = 200;
+/** A reason that costs nothing to make. */
+const WOKEN = 'woken';
 /** At five a second: two minutes; older entries are thinned. */
 const RING_ENTRIES_MAX = 600;
 /** A claim is taken back this much before its gate, so that decisions needn't stop while etcd is being told. */
@@ -37,6 +39,9 @@ export class LagWatch {
   #term = 0;
   #walsenders: readonly Walsender[] = [];
   #boundApplied = false;
+  /** Seen by this process before anybody could lead under it: no earlier write of a claim of this term can be on its way. */
+  #unledTerm = 0;
+  #wake = new AbortController();
 
   constructor(options: {
     readonly context: MemberContext;
@@ -80,7 +85,25 @@ export class LagWatch {
     this.#boundApplied = right.untilWallMs !== null;
   }
 
+  /** This member leads from now on: nothing is granted before the first look. */
+  begin(): void {
+    if (this.#term === 0) this.#nudge();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
+    const stop = this.#watch.onChange((view) => {
+      const { cluster, member } = this.#context;
+      const authority = view.clusters.get(cluster)?.authority?.value;
+      if (authority?.phase === 'promoting' && authority.leader === member) this.#unledTerm = authority.term;
+    });
+    try {
+      await this.#loop(signal);
+    } finally {
+      stop();
+    }
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
     const { clock } = this.#context;
     while (!signal.aborted) {
       const begun = clock.monotonicMs();
@@ -90,8 +113,14 @@ export class LagWatch {
       } catch (error) {
         this.#context.logger.debug({ reason: messageOf(error) }, 'the lag could not be measured');
       }
-      await clock.sleep(TICK_MS - (clock.monotonicMs() - begun), signal);
+      const restMs = TICK_MS - (clock.monotonicMs() - begun);
+      await clock.sleep(restMs, AbortSignal.any([signal, this.#wake.signal]));
     }
+  }
+
+  #nudge(): void {
+    this.#wake.abort(WOKEN);
+    this.#wake = new AbortController();
   }
 
   async #tick(): Promise<void> {
@@ -105,6 +134,7 @@ export class LagWatch {
     if (authority.value.term !== this.#term) {
       this.#forget();
       this.#term = authority.value.term;
+      if (this.#unledTerm === this.#term && view.claim === undefined) this.#publisher.nothingIsClaimed();
     }
     const flushed = parseLsn(await readFlushedLsn(this.#session)) ?? 0n;
     this.#walsenders = await readWalsenders(this.#session);

@@ -106,6 +106,16 @@ export class LeaseKeeper {
     await this.#ports.closeAdmission(reason);
   }
 
+  /** As `withdraw` for good, whether or not there was a duty: once it resolves nothing more passes the fence here. */
+  async surrender(reason: string): Promise<void> {
+    this.#barred = this.#duty?.authority.revision ?? this.#barred;
+    this.#duty = undefined;
+    this.#grant = undefined;
+    this.#waitingFor = reason;
+    this.#nudge();
+    await this.#close(reason, true);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {

@@ -5,12 +5,13 @@ import { addressFrom } from '../config/estate-config.ts';
 import { readSecret } from '../config/secrets.ts';
 import { startServer } from '../postgres/server.ts';
 import { type AgentContext, connectLocally } from './context.ts';
+import { readControlData } from './control-data.ts';
 import { UNREAD } from './decide-action.ts';
 import { readIfThere, writeDurably } from './durable-file.ts';
 import { BARRIER_NAMES } from './follower-name.ts';
 import { isRefused } from './is-refused.ts';
 import { LocalSession } from './local-session.ts';
-import type { MemberPostgres, RunningFacts } from './member-postgres.ts';
+import type { ControlData, MemberPostgres, RunningFacts } from './member-postgres.ts';
 import { pause } from './pause.ts';
 import {
   AUTO_CONF_EMPTY,
@@ -39,6 +40,7 @@ import type { OwnPosition, SourceHistory } from './timeline-history.ts';
 const FACTS_TIMEOUT_MS = 1_000;
 const START_TIMEOUT_MS = 60_000;
 const STOP_STEP_MS = 3_000;
+const ADOPT_TIMEOUT_MS = 20_000;
 
 /**
  * The one Postgres beside this agent: its files, its process, and the agent's sessions in it. A process that an earlier agent
@@ -48,10 +50,12 @@ export class LocalPostgres implements MemberPostgres {
   readonly #context: AgentContext;
   /** For the reconciler's looks and actions. */
   readonly admin: LocalSession;
+  readonly adopter: LocalSession;
 
   constructor(context: AgentContext) {
     this.#context = context;
     this.admin = this.session('reconciler', 'superuser');
+    this.adopter = this.session('adopt', 'agent', { timeoutMs: ADOPT_TIMEOUT_MS });
   }
 
   session(
@@ -214,6 +218,7 @@ export class LocalPostgres implements MemberPostgres {
     const { dataDir } = this.#context.files;
     const pid = await this.pid();
     this.admin.drop();
+    this.adopter.drop();
     if (pid === undefined) {
       // A postmaster that was killed may leave backends behind, which still commit.
       await killLeftovers(dataDir);
@@ -230,6 +235,10 @@ export class LocalPostgres implements MemberPostgres {
   async markStandby(): Promise<void> {
     const { files, account } = this.#context;
     await writeDurably(join(files.dataDir, STANDBY_SIGNAL), '', account);
+  }
+
+  controlData(): Promise<ControlData> {
+    return readControlData(this.#context);
   }
 
   /** Removes what is in the data directory; the directory itself may be a mount point. */

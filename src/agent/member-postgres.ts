@@ -1,4 +1,4 @@
-import type { LocalFacts } from './decide-action.ts';
+import type { LocalFacts } from './action.ts';
 import type { Session } from './local-session.ts';
 import type { ShutdownMode } from './postmaster.ts';
 import type { OwnPosition, SourceHistory } from './timeline-history.ts';
@@ -10,10 +10,20 @@ export interface RunningFacts {
   readonly serverRun: string;
 }
 
+/** What the control file of a Postgres says that doesn't run. */
+export interface ControlData {
+  readonly cleanlyShutDown: boolean;
+  /** Where its latest checkpoint record begins; after a clean shutdown it is the last record. */
+  readonly checkpointLsn: string;
+  readonly timeline: number;
+}
+
 /** The one Postgres beside an agent, as the reconciler's actions see it; LocalPostgres is it. */
 export interface MemberPostgres {
   /** For the reconciler's looks and actions. */
   readonly admin: Session;
+  /** For agreeing with the map, as the agent's role. Kept, because callers wait while a promoted member adopts its term. */
+  readonly adopter: Session;
   session(
     purpose: string,
     role: 'superuser' | 'agent',
@@ -35,6 +45,8 @@ export interface MemberPostgres {
   /** Whether no process of it is left; what a killed postmaster left behind is ended first. */
   hasEnded(): Promise<boolean>;
   markStandby(): Promise<void>;
+  /** Read from the files: it needn't run. */
+  controlData(): Promise<ControlData>;
   discardData(): Promise<void>;
   /** Whether a valid record follows in the local WAL. */
   hasRecordAfter(position: Pick<OwnPosition, 'lsn' | 'timeline'>): Promise<boolean>;

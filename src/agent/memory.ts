@@ -22,6 +22,12 @@ export interface AgentMemory {
   readonly ledTerm: number;
   /** Set before pg_promote is sent, under this term. */
   readonly promotingTerm: number | null;
+  /** Set before this Postgres is shut down for a hand-over, with the heads as they were; cleared by any later start. */
+  readonly handedOver: {
+    readonly term: number;
+    readonly operation: string;
+    readonly positions: Readonly<Record<string, string>>;
+  } | null;
   readonly quarantine: { readonly reason: string; readonly since: string } | null;
 }
 
@@ -36,6 +42,7 @@ export const blankMemory = (member: string): AgentMemory => ({
   opened: null,
   ledTerm: 0,
   promotingTerm: null,
+  handedOver: null,
   quarantine: null,
 });
 

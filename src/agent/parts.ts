@@ -5,6 +5,7 @@ import { AutomaticFailover } from './automatic/automatic-failover.ts';
 import { carryOut, type DataMaker } from './carry-out.ts';
 import { ClaimPublisher } from './claim-publisher.ts';
 import type { MemberContext } from './context.ts';
+import { HandoverPreparer } from './handover-preparer.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LagWatch } from './lag-watch.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -36,6 +37,7 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
   const leaseSession = postgres.session('lease', 'agent', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const syncSession = postgres.session('in-sync', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const lagSession = postgres.session('lag', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
+  const bookSession = postgres.session('in-sync set', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const beatSession = postgres.session('heartbeat', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const rows = leaseSql(leaseSession, { cluster, member });
 
@@ -50,7 +52,7 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     onChange: () => parts.keeper?.hurry(),
   });
   const book = new SyncBook({
-    session: postgres.session('in-sync set', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS }),
+    session: bookSession,
     probe: () => postgres.session('in-sync probe', 'superuser', { waits: true }),
     writeNames: async (names) => {
       await postgres.writeSyncNames(names);
@@ -111,7 +113,10 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     watch,
     ports: {
       look: () => lookAt(postgres),
-      carryOut: (action, round) => carryOut(action, { context, postgres, keeper, ...round }, { book, make }),
+      carryOut: (action, round) => {
+        if (action.kind === 'lead') lag.begin();
+        return carryOut(action, { context, postgres, keeper, ...round }, { book, make });
+      },
     },
   });
   parts.reconciler = reconciler;
@@ -134,10 +139,21 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     isRefusedBy: (other) => postgres.isRefusedBy(other),
   });
 
-  const loops = [reconciler, keeper, lag, heartbeat, automatic];
+  const preparer = new HandoverPreparer({
+    context,
+    watch,
+    session: (timeoutMs) => postgres.session('checkpoint', 'superuser', { timeoutMs }),
+    warmUp: async () => {
+      const opened = [postgres.adopter, leaseSession, syncSession, lagSession, bookSession];
+      await Promise.allSettled(opened.map((session) => session.query('select pg_backend_pid() as pid')));
+    },
+  });
+
+  const loops = [reconciler, keeper, lag, heartbeat, automatic, preparer];
   await Promise.all(loops.map((loop) => loop.run(signal)));
   await keeper.withdraw('the agent is shutting down', { lost: false });
-  await Promise.all([leaseSession, syncSession, lagSession, book].map((part) => part.close()));
+  const open = [postgres.adopter, leaseSession, syncSession, lagSession, book];
+  await Promise.all(open.map((part) => part.close()));
   await Promise.all([heartbeat.close(), liveness.close()]);
   await postgres.stop('fast', STOP_STEP_MS);
   logger.info({}, 'the agent has ended');

@@ -75,7 +75,10 @@ export async function stopPostmaster({ dataDir, pid, mode, stepMs }: StopOptions
   const steps = mode === 'fast' ? ([SIGNALS.fast, SIGNALS.immediate] as const) : [SIGNALS.immediate];
   for (const signal of steps) {
     send(pid, signal);
-    if (await endsWithin(pid, stepMs)) break;
+    if (!(await endsWithin(pid, stepMs))) continue;
+    // A fast shutdown ends only after all of its processes have.
+    if (signal === SIGNALS.fast) return void (await findPostmaster(dataDir));
+    break;
   }
   if (await isAlive(pid)) {
     send(pid, 'SIGKILL');
@@ -97,7 +100,7 @@ async function endsWithin(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   while (await isAlive(pid)) {
     if (performance.now() > deadline) return false;
-    await delay(20);
+    await delay(5);
   }
   return true;
 }

@@ -1,8 +1,10 @@
 import type { Clock } from '../clock/clock.ts';
 import type { EstateView, EstateWatch } from '../controlplane/estate-watch.ts';
 import { messageOf } from '../domain/errors.ts';
-import type { MemberState } from '../domain/records.ts';
-import { type Action, decideAction, type EstateFacts, type LocalFacts } from './decide-action.ts';
+import type { Versioned } from '../controlplane/store.ts';
+import type { AuthorityRecord, MemberState } from '../domain/records.ts';
+import type { Action, EstateFacts, LocalFacts } from './action.ts';
+import { decideAction } from './decide-action.ts';
 import { estateFacts } from './estate-facts.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import type { AgentLogger } from './logger.ts';
@@ -35,6 +37,9 @@ const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberSta
   promote: 'promoting',
   adopt: 'opening',
   lead: 'leading',
+  'hand-over': 'handing-over',
+  'take-over': 'frozen',
+  demote: 'starting',
   quarantine: 'quarantined',
 };
 
@@ -179,11 +184,23 @@ export class Reconciler {
         signal: AbortSignal.any([signal, abort.signal]),
       };
       await ports.carryOut(action, round);
-      if (action.kind === 'adopt') this.#reconciled = reconciledBy(round);
+      // A promotion adopts, too.
+      if (action.kind === 'adopt' || action.kind === 'promote') this.#reconciled = reconciledBy(round);
+      // Else it would be done once more, before the view shows that it was reported.
+      if (action.kind === 'promote') await this.#untilReported(view.authority, signal);
     } finally {
       this.#action = undefined;
     }
     return action.kind !== 'hold' && action.kind !== 'lead';
+  }
+
+  async #untilReported({ value, revision }: Versioned<AuthorityRecord>, signal: AbortSignal): Promise<void> {
+    const { cluster } = this.#options;
+    const shows = (estate: EstateView) => {
+      const view = estate.clusters.get(cluster);
+      return view?.promotion?.value.term === value.term || view?.authority?.revision !== revision;
+    };
+    await this.#watch.until(shows, { timeoutMs: TICK_MS, signal }).catch(() => undefined);
   }
 
   #onChangeSince(before: EstateView): void {
@@ -214,7 +231,7 @@ export class Reconciler {
       highestEpoch: Math.max(value.highestEpoch, facts.membership?.epoch ?? 0),
       highestMapVersion: Math.max(value.highestMapVersion, facts.mapVersion),
       ...(action.kind === 'lead' && facts.authority !== undefined
-        ? { ledTerm: facts.authority.term, opened: 'primary' as const }
+        ? { ledTerm: facts.authority.term, opened: 'primary' as const, handedOver: null }
         : {}),
     });
   }

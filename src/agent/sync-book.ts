@@ -60,7 +60,8 @@ export type SyncStanding =
 
 const notYet = (reason: string): SyncStanding => ({ kind: 'not-yet', reason });
 
-const STEP_MS = 20;
+/** Callers wait, or are refused, while this is waited for. */
+const STEP_MS = 5;
 const RELOAD_DEADLINE_MS = 3_000;
 const CAUGHT_UP_DEADLINE_MS = 5_000;
 const PROBE_TIMEOUT_MS = 60_000;

@@ -67,6 +67,10 @@ const catalog = {
   target_not_candidate: { exit: 4, when: 'the chosen member can not lead' },
   degraded_not_allowed: { exit: 4, when: 'the contract forbids to open without a follower' },
   rpo_gate_on: { exit: 4, when: 'the remote follower is not proved to be near enough for a planned change' },
+  leader_unhealthy: { exit: 4, when: 'the leader can not hand anything over: that is a failover' },
+  pause_over_budget: { exit: 4, when: 'the last measured pause is more than the budget' },
+  switchover_not_begun: { exit: 4, when: 'the leader was not ready to hand over; nothing was changed' },
+  switchover_backed_out: { exit: 4, when: 'the leader keeps its cluster, after a pause' },
   plan_drifted: { exit: 4, when: 'what the plan rests on has changed' },
   operation_active: { exit: 4, when: 'another operation holds the cluster' },
   operation_superseded: { exit: 4, when: 'another coordinator has taken the operation over' },
@@ -193,6 +197,23 @@ export const FAILOVER_REFUSALS: readonly ErrorCode[] = [
   'loss_over_budget',
   'plan_drifted',
 ];
+
+/** Why a switchover is refused before anything changed. */
+export const SWITCHOVER_REFUSALS: readonly ErrorCode[] = [
+  'cluster_not_open',
+  'operation_active',
+  'leader_unhealthy',
+  'cluster_degraded',
+  'no_candidate',
+  'target_not_candidate',
+  'degraded_not_allowed',
+  'pause_over_budget',
+  'rpo_gate_on',
+  'plan_drifted',
+];
+
+/** How a switchover can end with the leader that it had. */
+export const SWITCHOVER_ENDINGS: readonly ErrorCode[] = ['switchover_not_begun', 'switchover_backed_out'];
 
 /** How a run of an operation can end short of done. */
 export const OPERATION_ERRORS: readonly ErrorCode[] = [

@@ -14,5 +14,8 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   rpo: { description: 'What a lost region would cost, and the gate that bounds it.' },
   sandbox: { description: 'A whole estate on this machine.' },
   shard: { description: 'Slices of issuers, each with one owner.' },
+  switchover: {
+    description: 'Hand a cluster over while its leader lives: nothing is lost, callers wait for a moment.',
+  },
   token: { description: 'What became of a reservation token or a commit token.' },
 };

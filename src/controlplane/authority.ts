@@ -9,6 +9,11 @@ export type AuthorityEvent =
   | { readonly kind: 'proved' }
   | { readonly kind: 'decide'; readonly leader: string; readonly prefix: DecidedPrefix }
   | { readonly kind: 'open' }
+  | { readonly kind: 'drain'; readonly operation: string }
+  /** The leader that drained keeps its term: nothing was decided under another. */
+  | { readonly kind: 'back-out' }
+  /** What the leader handed over is held by the next one: decided, under the next term. */
+  | { readonly kind: 'hand-over'; readonly leader: string; readonly prefix: DecidedPrefix }
   /** Given up before `decide`: the old leader again, under a term of its own. */
   | { readonly kind: 'abort'; readonly leader: string };
 
@@ -16,17 +21,61 @@ export type AuthorityEvent =
 export const AUTHORITY_TRANSITIONS: Readonly<
   Record<AuthorityPhase, Readonly<Record<AuthorityEvent['kind'], AuthorityPhase | null>>>
 > = {
-  bootstrap: { bootstrapped: 'open', fence: null, proved: null, decide: null, open: null, abort: null },
-  open: { bootstrapped: null, fence: 'fenced', proved: null, decide: null, open: null, abort: null },
+  bootstrap: {
+    bootstrapped: 'open',
+    fence: null,
+    proved: null,
+    decide: null,
+    open: null,
+    drain: null,
+    'back-out': null,
+    'hand-over': null,
+    abort: null,
+  },
+  open: {
+    bootstrapped: null,
+    fence: 'fenced',
+    proved: null,
+    decide: null,
+    open: null,
+    drain: 'draining',
+    'back-out': null,
+    'hand-over': null,
+    abort: null,
+  },
   fenced: {
     bootstrapped: null,
     fence: null,
     proved: 'fenced',
     decide: 'promoting',
     open: null,
+    drain: null,
+    'back-out': null,
+    'hand-over': null,
     abort: 'open',
   },
-  promoting: { bootstrapped: null, fence: null, proved: null, decide: null, open: 'open', abort: null },
+  promoting: {
+    bootstrapped: null,
+    fence: null,
+    proved: null,
+    decide: null,
+    open: 'open',
+    drain: null,
+    'back-out': null,
+    'hand-over': null,
+    abort: null,
+  },
+  draining: {
+    bootstrapped: null,
+    fence: null,
+    proved: null,
+    decide: null,
+    open: null,
+    drain: null,
+    'back-out': 'open',
+    'hand-over': 'promoting',
+    abort: null,
+  },
 };
 
 /** The authority after an event. Pure: `at` is an input. Throws `authority_transition_refused` (exit 4). */
@@ -62,6 +111,12 @@ export function nextAuthority(
       return { ...next, leader: event.leader, prefix: event.prefix };
     case 'open':
       return next;
+    case 'drain':
+      return { ...next, operation: event.operation };
+    case 'back-out':
+      return { ...next, operation: null };
+    case 'hand-over':
+      return { ...next, term: authority.term + 1, leader: event.leader, prefix: event.prefix };
     case 'abort':
       return { ...next, term: authority.term + 1, leader: event.leader, operation: null, prefix: null };
     default:

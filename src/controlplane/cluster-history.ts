@@ -32,7 +32,7 @@ export interface ClusterTerm {
   readonly beganAt: string | null;
   readonly openedAt: string | null;
   readonly endedAt: string | null;
-  readonly end: 'current' | 'failover' | 'abort';
+  readonly end: 'current' | 'failover' | 'switchover' | 'abort';
   /** What began it; null: the cluster's own beginning. */
   readonly operation: string | null;
   readonly prefix: { readonly lsn: string; readonly timeline: number; readonly positions: number } | null;
@@ -55,7 +55,9 @@ export interface ClusterTerm {
   readonly reason: string | null;
 }
 
-type Begun = Omit<ClusterTerm, 'endedAt' | 'end'> & { readonly by: 'beginning' | 'failover' | 'abort' };
+type Begun = Omit<ClusterTerm, 'endedAt' | 'end'> & {
+  readonly by: 'beginning' | 'failover' | 'switchover' | 'abort';
+};
 
 /** Every term, oldest first. Throws `cluster_not_found` (exit 4). */
 export async function clusterHistory(
@@ -98,16 +100,20 @@ export function termsOf({
   losses,
   timeline,
 }: HistorySources): readonly ClusterTerm[] {
-  const failovers = operations.filter(({ kind }) => kind === 'failover');
+  // A switchover that decided nothing has changed no term.
+  const changes = operations.filter(
+    (record) =>
+      record.kind === 'failover' || (record.kind === 'switchover' && prefixOf(record) !== undefined),
+  );
   const known = [
     ...audit.flatMap(beginnings),
-    ...failovers.flatMap((record) => termsOfFailover(record, losses?.get(record.id))),
+    ...changes.flatMap((record) => termsOfChange(record, losses?.get(record.id))),
   ];
   const told = known.some(({ term }) => term === authority.term) ? known : [...known, recorded(authority)];
   const begun = told.toSorted((a, b) => a.term - b.term);
   return begun.map(({ by: _by, ...term }, index) => {
     const next = begun[index + 1];
-    const after = failovers.find((record) => planOf(record).term === term.term);
+    const after = changes.find((record) => planOf(record).term === term.term);
     const current = term.term === authority.term;
     return {
       ...term,
@@ -116,7 +122,7 @@ export function termsOf({
         (after === undefined ? undefined : prefixOf(after)?.timeline) ??
         (current && term.leader !== null ? timeline : null),
       endedAt: next?.beganAt ?? null,
-      end: next === undefined ? 'current' : next.by === 'abort' ? 'abort' : 'failover',
+      end: next === undefined ? 'current' : next.by === 'beginning' ? 'failover' : next.by,
     };
   });
 }
@@ -161,7 +167,7 @@ const recorded = ({ term, leader, phase, since }: AuthorityRecord): Begun => ({
   by: 'beginning',
 });
 
-function termsOfFailover(record: OperationRecord, loss: LossRecord | undefined): Begun[] {
+function termsOfChange(record: OperationRecord, loss: LossRecord | undefined): Begun[] {
   const prefix = prefixOf(record);
   const result = (step: string) => stepResult(record, step) ?? {};
   const proof = result('proof');
@@ -171,7 +177,7 @@ function termsOfFailover(record: OperationRecord, loss: LossRecord | undefined):
     term: plan.nextTerm,
     leader: prefix?.member ?? null,
     timeline: numberOf(result('verify')['timeline']),
-    beganAt: textOf(result('fence')['fencedAt']) ?? record.createdAt,
+    beganAt: textOf(result('fence')['fencedAt']) ?? decidedAt(record) ?? record.createdAt,
     openedAt: textOf(result('open')['openedAt']),
     operation: record.id,
     prefix:
@@ -190,10 +196,10 @@ function termsOfFailover(record: OperationRecord, loss: LossRecord | undefined):
             frozen: namesOf(proof['frozen']),
             statement: textOf(proof['statement']),
           }
-        : null,
+        : handedOver(record),
     actor: record.actor,
     reason: record.reason,
-    by: 'failover',
+    by: record.kind === 'switchover' ? 'switchover' : 'failover',
   };
   return record.status === 'aborted' ? [begun, afterAbort(record)] : [begun];
 }
@@ -227,6 +233,19 @@ function afterAbort(record: OperationRecord): Begun {
 
 const prefixOf = (record: OperationRecord): DecidedPrefix | undefined =>
   stepResult(record, 'decide')?.['prefix'] as DecidedPrefix | undefined;
+
+const decidedAt = (record: OperationRecord): string | null =>
+  record.kind === 'switchover'
+    ? (record.steps.findLast(({ name }) => name === 'decide')?.finishedAt ?? null)
+    : null;
+
+/** Of a switchover: the old leader's own report ended its term. */
+function handedOver(record: OperationRecord): ClusterTerm['fence'] {
+  const { kind, target } = stepResult(record, 'drain') ?? {};
+  if (kind !== 'agent-report' || typeof target !== 'string') return null;
+  const statement = `${planOf(record).leader ?? 'the old leader'} was shut down, and ${target} holds all that it had`;
+  return { kind, frozen: [target], statement };
+}
 
 const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null);

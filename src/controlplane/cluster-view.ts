@@ -5,6 +5,9 @@ import type {
   ClusterRecord,
   CoordinatorRecord,
   FreezeReport,
+  HandoverReady,
+  HandoverReport,
+  HandoverRequest,
   HeartbeatRecord,
   InSyncRecord,
   LeaseRecord,
@@ -39,6 +42,10 @@ export interface ClusterView {
   readonly frozen: ReadonlyMap<string, Versioned<FreezeReport>>;
   readonly stopped: ReadonlyMap<string, Versioned<StopReport>>;
   readonly promotion: Versioned<PromotionReport> | undefined;
+  /** Of a switchover: what it asks, and what the leader's agent answered. */
+  readonly handoverRequest: Versioned<HandoverRequest> | undefined;
+  readonly handoverReady: Versioned<HandoverReady> | undefined;
+  readonly handoverReport: Versioned<HandoverReport> | undefined;
   readonly pause: Versioned<PauseRecord> | undefined;
   readonly block: Versioned<BlockRecord> | undefined;
   readonly tally: Versioned<TallyRecord> | undefined;
@@ -64,6 +71,9 @@ export const emptyClusterView = (name: string): ClusterView => ({
   frozen: new Map(),
   stopped: new Map(),
   promotion: undefined,
+  handoverRequest: undefined,
+  handoverReady: undefined,
+  handoverReport: undefined,
   pause: undefined,
   block: undefined,
   tally: undefined,
@@ -143,6 +153,9 @@ export function clusterViewFrom({
     frozen: under(keys.frozenReports(cluster)),
     stopped: under(keys.stopReports(cluster)),
     promotion: one(keys.promotionReport(cluster)),
+    handoverRequest: one(keys.handoverRequest(cluster)),
+    handoverReady: one(keys.handoverReady(cluster)),
+    handoverReport: one(keys.handoverReport(cluster)),
     pause: one(keys.automaticPause(cluster)),
     block: one(keys.automaticBlock(cluster)),
     tally: one(keys.automaticTally(cluster)),

@@ -111,6 +111,15 @@ export class Keys {
   promotionReport(cluster: string): string {
     return `${this.cluster(cluster)}promotion`;
   }
+  handoverRequest(cluster: string): string {
+    return `${this.cluster(cluster)}handover/request`;
+  }
+  handoverReady(cluster: string): string {
+    return `${this.cluster(cluster)}handover/ready`;
+  }
+  handoverReport(cluster: string): string {
+    return `${this.cluster(cluster)}handover/report`;
+  }
   automaticPause(cluster: string): string {
     return `${this.cluster(cluster)}automatic-pause`;
   }

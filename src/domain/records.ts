@@ -81,8 +81,9 @@ export interface MemberRecord {
  * - `fenced`: a failover holds the cluster; no member may take or renew a lease.
  * - `promoting`: the next leader and its exact prefix are decided (the point of no return); it isn't open yet.
  * - `open`: `leader` may hold the lease.
+ * - `draining`: a switchover has asked `leader` to hand over; no lease is renewed, and it may still be kept.
  */
-export type AuthorityPhase = 'bootstrap' | 'fenced' | 'promoting' | 'open';
+export type AuthorityPhase = 'bootstrap' | 'fenced' | 'promoting' | 'open' | 'draining';
 
 /** The log's exact end that a failover decided: what the new leader must hold, no more and no less. */
 export interface DecidedPrefix {
@@ -144,6 +145,7 @@ export type MemberState =
   | 'promoting'
   | 'opening'
   | 'leading'
+  | 'handing-over'
   | 'fenced'
   | 'quarantined'
   | 'stopped';
@@ -248,6 +250,49 @@ export interface PromotionReport {
   readonly promotedAt: string;
 }
 
+/** What a switchover asks of the leader's and the target's agents. It grants nothing: the authority's phase does. */
+export interface HandoverRequest {
+  readonly operation: string;
+  readonly term: number;
+  readonly leader: string;
+  readonly target: string;
+  /** Of the target's data. */
+  readonly incarnation: string;
+  /** Of the write pause; the leader gives its followers half of it to catch up. */
+  readonly budgetMs: number;
+}
+
+/** The leader has made a checkpoint for this operation: its shutdown will be short. */
+export interface HandoverReady {
+  readonly operation: string;
+  readonly term: number;
+  readonly member: string;
+  /** How long the last checkpoint took. */
+  readonly checkpointMs: number;
+  readonly at: string;
+}
+
+/** Where a leader's log ended when it was shut down cleanly. */
+export interface HandoverEnd {
+  readonly timeline: number;
+  /** Of the shutdown checkpoint, the last record that was ever written there. */
+  readonly checkpointLsn: string;
+  readonly positions: Readonly<Record<string, string>>;
+}
+
+/** What became of a request to hand over, by the leader's own agent. */
+export type HandoverReport = {
+  readonly operation: string;
+  readonly term: number;
+  readonly member: string;
+  readonly incarnation: string;
+  readonly at: string;
+} & (
+  | { readonly outcome: 'handed-over'; readonly end: HandoverEnd }
+  /** It backed out: it leads as before. */
+  | { readonly outcome: 'kept'; readonly reason: string }
+);
+
 /** The RPO claim of a cluster, under an etcd lease of its leader's agent: valid only until `validUntil`, whoever dies. */
 export interface ClaimRecord {
   readonly term: number;
@@ -336,7 +381,7 @@ export interface CoordinatorRecord {
   readonly since: string;
 }
 
-export type OperationKind = 'failover' | 'membership';
+export type OperationKind = 'failover' | 'membership' | 'switchover';
 export type OperationStatus = 'running' | 'done' | 'failed' | 'aborted';
 
 export interface OperationStep {

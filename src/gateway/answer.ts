@@ -18,8 +18,8 @@ export const refusedAnswer = (code: ProblemCode, detail: string): Answer => ({
 
 export const UNKNOWN: Answer = { kind: 'unknown' };
 
-/** What a refused batch means to its callers. `again`: the route or the lock is behind; the same batch may be sent again. */
-type Judgement = { readonly code: ProblemCode; readonly again: 'no' | 'on-change' | 'at-once' };
+/** What a refused batch means to its callers. `again`: the route, the leader's grant or the lock is behind; the same batch may be sent again. */
+type Judgement = { readonly code: ProblemCode; readonly again: 'no' | 'on-change' | 'on-grant' | 'at-once' };
 
 const JUDGEMENTS: Readonly<Record<FenceReason | 'busy', Judgement>> = {
   staleTerm: { code: 'route_stale', again: 'on-change' },
@@ -30,11 +30,12 @@ const JUDGEMENTS: Readonly<Record<FenceReason | 'busy', Judgement>> = {
   notLeader: { code: 'route_stale', again: 'on-change' },
   shardSealed: { code: 'shard_sealed', again: 'on-change' },
   busy: { code: 'shard_busy', again: 'at-once' },
-  leaseLapsed: { code: 'lease_lapsed', again: 'no' },
-  admissionClosed: { code: 'admission_closed', again: 'no' },
+  // A leader that begins, hands over or changes its followers refuses for a moment.
+  leaseLapsed: { code: 'lease_lapsed', again: 'on-grant' },
+  admissionClosed: { code: 'admission_closed', again: 'on-grant' },
+  durabilityWeakened: { code: 'durability_weakened', again: 'on-grant' },
+  // By the contract's own will: nothing is about to change.
   rpoLapsed: { code: 'rpo_lapsed', again: 'no' },
-  // The leader changes its follower set at this moment, or it has closed itself; either shows soon.
-  durabilityWeakened: { code: 'durability_weakened', again: 'on-change' },
   transactionShape: { code: 'internal', again: 'no' },
   badCommand: { code: 'internal', again: 'no' },
 };

@@ -58,6 +58,11 @@ export class Batcher<C, A> {
     });
   }
 
+  /** Puts a command back that turned out to be without effect; it keeps its deadline. */
+  sendAgain(shard: number, ticket: Ticket<C, A>): void {
+    this.#laneOf(shard).add(ticket);
+  }
+
   /** Refuses new commands and waits for those under way, which takes at most a deadline. */
   async stop(): Promise<void> {
     this.#stopping = true;

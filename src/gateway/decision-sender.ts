@@ -21,7 +21,9 @@ export interface DecisionSenderOptions {
   readonly logger: Logger;
   readonly decisionMs: number;
   /** Finds out what became of a command that was sent, in what is left of its deadline. */
-  readonly resolve: (shard: number, ticket: Ticket<Command, Answer>) => void;
+  readonly resolve: (sentBy: ShardRoute, ticket: Ticket<Command, Answer>) => void;
+  /** When a leader that had no grant for it is worth asking again. */
+  readonly granted: (route: ShardRoute) => Promise<void>;
 }
 
 /**
@@ -41,7 +43,8 @@ export class DecisionSender {
       return await this.#send(shard, batch);
     } catch (error) {
       this.#options.logger.error({ shard, reason: messageOf(error) }, 'a batch failed in the gateway itself');
-      this.#resolveSent(shard, batch);
+      const route = this.#options.routes.routeOf(shard);
+      if (route !== undefined) this.#resolveSent(route, batch);
       return { kind: 'done' };
     }
   };
@@ -50,7 +53,11 @@ export class DecisionSender {
     const { routes, connections } = this.#options;
     const route = routes.routeOf(shard);
     if (route === undefined) return refuse(batch, 'estate_unknown', `shard ${shard} is not in the map yet`);
-    if (route.leader === null) return refuse(batch, 'no_authority', route.absent ?? 'there is no leader');
+    if (route.leader === null) {
+      const detail = route.absent ?? 'there is no leader';
+      if (!route.changing) return refuse(batch, 'no_authority', detail);
+      return this.#again(route, batch, refusedAnswer('no_authority', detail));
+    }
     let connection: LeaderConnection;
     try {
       connection = await connections.take(route.scope.cluster, route.leader, 'decide');
@@ -87,7 +94,7 @@ export class DecisionSender {
         return { kind: 'done' };
       case 'unknown':
         this.#options.logger.warn({ shard, why: result.why, reason: result.message }, 'a batch is unknown');
-        this.#resolveSent(shard, batch);
+        this.#resolveSent(route, batch);
         return { kind: 'done' };
       case 'refused': {
         if (result.reason === 'badCommand' && batch.length > 1) return this.#oneByOne(shard, batch);
@@ -95,6 +102,7 @@ export class DecisionSender {
         if (again === 'no') return refuse(batch, code, result.message);
         const answer = refusedAnswer(code, result.message);
         if (again === 'on-change') return this.#again(route, batch, answer);
+        if (again === 'on-grant') return this.#again(route, batch, answer, this.#options.granted(route));
         for (const ticket of batch) ticket.markUnsent(answer);
         return { kind: 'again', when: Promise.resolve() };
       }
@@ -115,17 +123,19 @@ export class DecisionSender {
   }
 
   /** `answer`: what callers are told whose deadline passes before it is sent again. */
-  #again(route: ShardRoute, batch: Batch, answer: Answer): SendResult {
+  #again(
+    route: ShardRoute,
+    batch: Batch,
+    answer: Answer,
+    when = this.#options.routes.changed(route.scope.shard, route, TRY_AGAIN_AFTER_MS),
+  ): SendResult {
     for (const ticket of batch) ticket.markUnsent(answer);
-    return {
-      kind: 'again',
-      when: this.#options.routes.changed(route.scope.shard, route, TRY_AGAIN_AFTER_MS),
-    };
+    return { kind: 'again', when };
   }
 
-  #resolveSent(shard: number, batch: Batch): void {
+  #resolveSent(sentBy: ShardRoute, batch: Batch): void {
     for (const ticket of batch) {
-      if (!ticket.settled && ticket.progress === 'sent') this.#options.resolve(shard, ticket);
+      if (!ticket.settled && ticket.progress === 'sent') this.#options.resolve(sentBy, ticket);
     }
   }
 }

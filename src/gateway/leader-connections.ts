@@ -19,6 +19,8 @@ export const CONNECTIONS_MAX: Readonly<Record<Purpose, number>> = {
   ask: 3,
   read: 5,
 };
+/** Opened to the next leader before it leads: the first batches then don't wait for a handshake. */
+const WARM = 4;
 const WAITING_MAX = 1_000;
 const BUSY_MAX_MS = 120_000;
 
@@ -55,6 +57,8 @@ export interface LeaderConnectionsOptions {
 export class LeaderConnections {
   readonly #options: LeaderConnectionsOptions;
   readonly #leaders = new Map<string, LeaderPools>();
+  /** By cluster: to a member that is about to lead. */
+  readonly #coming = new Map<string, LeaderPools>();
   readonly #permits = new Map<string, Permits>();
 
   constructor(options: LeaderConnectionsOptions) {
@@ -75,7 +79,7 @@ export class LeaderConnections {
     let pools = this.#leaders.get(cluster);
     if (pools === undefined || pools.member !== member) {
       pools?.retire();
-      pools = new LeaderPools(this.#options, cluster, member);
+      pools = this.#comingTo(cluster, member) ?? new LeaderPools(this.#options, cluster, member);
       this.#leaders.set(cluster, pools);
     }
     return pools.take(purpose);
@@ -89,9 +93,29 @@ export class LeaderConnections {
     pools.retire();
   }
 
+  /** Opens connections to a member that is to lead next; null: nobody is. One that leads by then keeps them. */
+  expect(cluster: string, member: string | null): void {
+    const coming = this.#coming.get(cluster);
+    if (coming?.member === member || this.#leaders.get(cluster)?.member === member) return;
+    coming?.retire();
+    this.#coming.delete(cluster);
+    if (member === null) return;
+    const pools = new LeaderPools(this.#options, cluster, member);
+    this.#coming.set(cluster, pools);
+    pools.warmUp();
+  }
+
   close(): void {
-    for (const pools of this.#leaders.values()) pools.retire();
+    for (const pools of [...this.#leaders.values(), ...this.#coming.values()]) pools.retire();
     this.#leaders.clear();
+    this.#coming.clear();
+  }
+
+  #comingTo(cluster: string, member: string): LeaderPools | undefined {
+    const coming = this.#coming.get(cluster);
+    if (coming?.member !== member) return undefined;
+    this.#coming.delete(cluster);
+    return coming;
   }
 }
 
@@ -125,6 +149,16 @@ class LeaderPools {
         else this.#giveBack(client, as === 'usable');
       },
     };
+  }
+
+  /** Best effort: who can't be reached yet is tried again when there is something to send. */
+  warmUp(): void {
+    void this.#openSome();
+  }
+
+  async #openSome(): Promise<void> {
+    const opening = Array.from({ length: WARM }, () => this.take('decide').catch(() => undefined));
+    for (const connection of await Promise.all(opening)) connection?.release('usable');
   }
 
   #giveBack(client: PoolClient, usable: boolean): void {

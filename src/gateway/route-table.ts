@@ -14,6 +14,8 @@ export interface ShardRoute {
   readonly leader: string | null;
   /** Why there is no leader, for a person. */
   readonly absent: string | null;
+  /** An operation is changing the leader at this moment: who waits for it is served by the next one. */
+  readonly changing: boolean;
 }
 
 /** What the routes are made from: a live view in a gateway, one reading in the command line. It never goes backwards. */
@@ -74,6 +76,7 @@ export class RouteTable {
       scope: Object.freeze({ cluster, epoch: membership.value.epoch, shard, generation, term }),
       state,
       leader: held,
+      changing: held === null && operation !== null,
       absent: held === null ? `cluster ${cluster} is ${phase} under term ${term}${because}` : null,
     });
     this.#routes.set(shard, {

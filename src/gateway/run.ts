@@ -17,10 +17,11 @@ import { Batcher } from './batcher.ts';
 import type { Permit } from './sending.ts';
 import { DecisionSender } from './decision-sender.ts';
 import { KeyFile } from './key-file.ts';
+import { Grants } from './grants.ts';
 import { LeaderConnections } from './leader-connections.ts';
 import { LeaseObserver } from './lease-observer.ts';
 import { GatewayMetrics } from './metrics.ts';
-import { RouteTable } from './route-table.ts';
+import { RouteTable, type ShardRoute } from './route-table.ts';
 import { buildServer } from './server.ts';
 import { Throttle } from './throttle.ts';
 import { UnknownResolver } from './unknown-resolver.ts';
@@ -136,14 +137,21 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
     contract,
   });
   const stopFollowing = live.onChange(({ clusters }) => {
-    for (const [cluster, { authority }] of clusters) {
+    for (const [cluster, { authority, handoverRequest }] of clusters) {
       if (authority?.value.phase === 'open') connections.follow(cluster, authority.value.leader);
+      connections.expect(cluster, handoverRequest?.value.target ?? null);
     }
   });
-  const { resolve } = new UnknownResolver(routes, connections);
+  const grants = new Grants(live, routes);
+  const { resolve } = new UnknownResolver({
+    routes,
+    connections,
+    sendAgain: (shard, ticket) => batcher.sendAgain(shard, ticket),
+  });
   const { decisionMs } = contract.deadlines;
   const throttle = new Throttle({ source: live, rateOf: (cluster) => routes.paceOf(cluster), decisionMs });
-  const sender = new DecisionSender({ routes, connections, metrics, logger, decisionMs, resolve });
+  const granted = (route: ShardRoute) => grants.next(route);
+  const sender = new DecisionSender({ routes, connections, metrics, logger, decisionMs, resolve, granted });
   const batcher = new Batcher<Command, Answer>({
     ...contract.admission,
     commandsMax: COMMANDS_MAX,
@@ -178,6 +186,7 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
   const close = () => {
     stopFollowing();
     throttle.close();
+    grants.close();
     leases.close();
     connections.close();
   };

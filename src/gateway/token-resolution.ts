@@ -163,7 +163,16 @@ async function ask(
     }
     evidence = evidenceOf(route);
     const { leader } = route;
-    if (leader === null) return resolution(options, { status: 'unknown', detail: route.absent, evidence });
+    if (leader === null) {
+      detail = route.absent ?? 'there is no leader';
+      if (!route.changing) return resolution(options, { status: 'unknown', detail, evidence });
+      await routes.changed(
+        shard,
+        route,
+        Math.min(ASK_AGAIN_AFTER_MS, Math.max(0, until - performance.now())),
+      );
+      continue;
+    }
     const result = await withLeader(take, route, leader, (connection) =>
       call(connection, route, Math.max(1, Math.floor(until - performance.now()))),
     );

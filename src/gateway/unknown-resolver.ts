@@ -11,25 +11,34 @@ const ASK_AGAIN_AFTER_MS = 50;
 const WORTH_ASKING_MS = 10;
 
 /**
- * Finds out what became of commands whose reply was lost, by their tokens, through whoever is the authority by now. It
- * never sends a command again, and "not found" settles nothing: the lost one may still be in flight. What isn't found
- * out by the caller's deadline stays `unknown`.
+ * Finds out what became of commands whose reply was lost, by their tokens, through whoever is the authority by now. "Not
+ * found" settles nothing under the term that it was sent under: the lost one may still be in flight. Under a later term of the
+ * same cluster it can't be: the fence refuses the old term, and the log that goes on is without it. Then it is sent again,
+ * under the same token; not where decisions of that term may have been lost: that is the loss report's to say. What isn't
+ * found out by the caller's deadline stays `unknown`.
  */
 export class UnknownResolver {
   readonly #routes: RouteTable;
   readonly #connections: LeaderConnections;
+  readonly #sendAgain: (shard: number, ticket: Ticket<Command, Answer>) => void;
 
-  constructor(routes: RouteTable, connections: LeaderConnections) {
-    this.#routes = routes;
-    this.#connections = connections;
+  constructor(options: {
+    readonly routes: RouteTable;
+    readonly connections: LeaderConnections;
+    readonly sendAgain: (shard: number, ticket: Ticket<Command, Answer>) => void;
+  }) {
+    this.#routes = options.routes;
+    this.#connections = options.connections;
+    this.#sendAgain = options.sendAgain;
   }
 
-  /** Settles the ticket when it learns the outcome. Never throws. */
-  readonly resolve = (shard: number, ticket: Ticket<Command, Answer>): void => {
-    void this.#pursue(shard, ticket);
+  /** Settles the ticket when it learns the outcome, or has it sent again. Never throws. */
+  readonly resolve = (sentBy: ShardRoute, ticket: Ticket<Command, Answer>): void => {
+    void this.#pursue(sentBy, ticket);
   };
 
-  async #pursue(shard: number, ticket: Ticket<Command, Answer>): Promise<void> {
+  async #pursue(sentBy: ShardRoute, ticket: Ticket<Command, Answer>): Promise<void> {
+    const { shard } = sentBy.scope;
     while (!ticket.settled && ticket.deadlineAt - performance.now() > WORTH_ASKING_MS) {
       const route = this.#routes.routeOf(shard);
       const connection = route === undefined ? undefined : await this.#take(route);
@@ -42,9 +51,25 @@ export class UnknownResolver {
       const result = await resolveToken(connection.client, route.scope, { issuer, token }, { deadlineMs });
       connection.release(returnedAs(result));
       const answer = result.kind === 'resolved' ? answerOf(ticket.command, result) : undefined;
-      if (answer !== undefined) ticket.settle(answer);
-      else await delay(ASK_AGAIN_AFTER_MS);
+      if (answer !== undefined) {
+        ticket.settle(answer);
+      } else if (result.kind === 'resolved' && this.#isGone(sentBy, route)) {
+        if (ticket.settled) return;
+        ticket.markUnsent();
+        this.#sendAgain(shard, ticket);
+        return;
+      } else {
+        await delay(ASK_AGAIN_AFTER_MS);
+      }
     }
+  }
+
+  /** Whether what was sent by the one route and isn't found by the other can't come any more, and was never decided. */
+  #isGone({ scope: sent }: ShardRoute, { scope: asked }: ShardRoute): boolean {
+    const { cluster, generation, term } = sent;
+    if (asked.cluster !== cluster || asked.generation !== generation || asked.term <= term) return false;
+    const losses = this.#routes.view.clusters.get(cluster)?.losses;
+    return ![...(losses?.values() ?? [])].some(({ value }) => value.formerTerm >= term);
   }
 
   async #take({ scope, leader }: ShardRoute): Promise<LeaderConnection | undefined> {

@@ -216,21 +216,21 @@ describe('a route that has gone stale', () => {
     );
   });
 
-  it('while nobody leads, is 503 no_authority at once, and the token is unknown', async () => {
+  it('while an operation changes the leader, waits for the next one, and says so at its deadline', async () => {
     const issuer = await issuerWith('10.00');
     await adoptNextTerm();
     await estate.putCluster({ term, leader: null, phase: 'fenced', operation: 'op-1' });
     await waitUntil('the gateway knows', async () => (await gateway.call('GET', '/readyz')).status === 503);
-    const startedAt = performance.now();
     const reply = await gateway.reserve({ issuer_id: issuer, reservation_token: 'none-1' });
     expect([reply.status, reply.body.code]).toEqual([503, 'no_authority']);
     expect(reply.body.detail).toContain('op-1');
-    expect(performance.now() - startedAt).toBeLessThan(500);
     for (const named of [issuer, null]) {
       expect((await gateway.token('none-1', named)).status).toBe(503);
     }
     await adoptNextTerm();
+    const waiting = gateway.reserve({ issuer_id: issuer, notional: '1.00', reservation_token: 'none-2' });
     await estate.putCluster({ term });
+    expect((await waiting).body.status).toBe('confirmed');
     await waitUntil('it serves again', async () => (await gateway.call('GET', '/readyz')).status === 200);
   });
 });

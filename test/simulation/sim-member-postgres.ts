@@ -1,7 +1,7 @@
-import type { LocalFacts } from '../../src/agent/decide-action.ts';
+import type { LocalFacts } from '../../src/agent/action.ts';
 import { UNREAD } from '../../src/agent/decide-action.ts';
 import type { Session } from '../../src/agent/local-session.ts';
-import type { MemberPostgres, RunningFacts } from '../../src/agent/member-postgres.ts';
+import type { ControlData, MemberPostgres, RunningFacts } from '../../src/agent/member-postgres.ts';
 import type { Memory } from '../../src/agent/memory.ts';
 import type { OwnPosition, SourceHistory } from '../../src/agent/timeline-history.ts';
 import { unreachableError } from '../../src/domain/errors.ts';
@@ -15,6 +15,7 @@ const START_MS = 60_000;
 /** What LocalPostgres is to the agent, over a simulated one: files, the process, sessions. */
 export class SimMemberPostgres implements MemberPostgres {
   readonly admin: Session;
+  readonly adopter: Session;
   readonly #process: SimProcess;
   readonly #postgres: SimPostgres;
   readonly #memory: Memory;
@@ -24,6 +25,7 @@ export class SimMemberPostgres implements MemberPostgres {
     this.#postgres = postgres;
     this.#memory = memory;
     this.admin = this.session('reconciler', 'superuser');
+    this.adopter = this.session('adopt', 'agent', { timeoutMs: 20_000 });
   }
 
   session(
@@ -95,6 +97,7 @@ export class SimMemberPostgres implements MemberPostgres {
 
   async stop(mode: 'fast' | 'immediate'): Promise<void> {
     this.admin.drop();
+    this.adopter.drop();
     await this.#write();
     if (mode === 'fast') this.#postgres.shutDown();
     else this.#postgres.crash('an immediate shutdown');
@@ -107,6 +110,17 @@ export class SimMemberPostgres implements MemberPostgres {
   async markStandby(): Promise<void> {
     await this.#write();
     this.#postgres.disk.standbySignal = true;
+  }
+
+  async controlData(): Promise<ControlData> {
+    await this.#write();
+    const { disk, server } = this.#postgres;
+    return {
+      cleanlyShutDown: disk.cleanEnd && server === undefined,
+      // Records know where they end; this one begins before that.
+      checkpointLsn: lsnText(Math.max(0, this.#postgres.endLsn - 1)),
+      timeline: disk.timeline,
+    };
   }
 
   async discardData(): Promise<void> {

@@ -23,6 +23,8 @@ export interface Disk {
   /** Of the log's end, and how it came to be. */
   timeline: number;
   history: { readonly parent: number; readonly switchLsn: number }[];
+  /** Whether it was last ended by a clean shutdown. */
+  cleanEnd: boolean;
   /** The UNLOGGED row; only a clean shutdown keeps it. */
   lease: Lease | undefined;
   /** The two files that a role changes. */
@@ -38,6 +40,7 @@ export const emptyDisk = (): Disk => ({
   flushed: 0,
   timeline: 1,
   history: [],
+  cleanEnd: false,
   lease: undefined,
   upstream: null,
   syncNames: '',
@@ -84,6 +87,7 @@ export class SimPostgres {
   start(): void {
     if (this.server !== undefined || !this.disk.exists) return;
     const { scheduler } = this.environment;
+    this.disk.cleanEnd = false;
     runs += 1;
     const process = new SimProcess(scheduler, this.host, `postgres-${this.member}`);
     const server = new SimServer(this, process, String(runs));
@@ -119,6 +123,7 @@ export class SimPostgres {
     server.end();
     this.server = undefined;
     disk.lease = lease;
+    disk.cleanEnd = true;
     this.environment.scheduler.note(`postgres-${this.member} is shut down`);
   }
 }

@@ -5,7 +5,9 @@ import { parseContract } from '../../src/config/contract.ts';
 import type { Contract } from '../../src/domain/contract.ts';
 import type {
   AuthorityRecord,
+  ClaimRecord,
   FreezeReport,
+  HandoverReport,
   HeartbeatRecord,
   InSyncRecord,
   LeaseRecord,
@@ -32,6 +34,10 @@ export interface AgentScript {
   positions?: Readonly<Record<string, string>>;
   /** Of the old leader: its agent reports that its Postgres has ended. */
   stops?: boolean;
+  /** As the leader of a switchover, gets ready and does nothing more. */
+  hangs?: boolean;
+  /** As the leader of a switchover, keeps its cluster for this reason. */
+  keeps?: string;
   /** Changes what it reports of its promotion. */
   promotion?: Partial<PromotionReport>;
 }
@@ -54,7 +60,7 @@ export class ScriptedCluster {
   readonly keys: Keys;
   readonly scripts: Record<string, AgentScript> = {};
   readonly #etcd: EtcdPort;
-  #watch: Watch | undefined;
+  #watches: readonly Watch[] = [];
   #acting: Promise<void> = Promise.resolve();
   /** What is said to be so long ago is counted from here, so that it stays as far apart. */
   readonly #seededAtMs = Date.now();
@@ -111,7 +117,34 @@ export class ScriptedCluster {
     await this.progress('a');
     await this.progress('c', { peak: null, replayedUntil: this.#ago(61_500) });
     if (options.leaderAlive !== true) await this.heartbeat('a', { state: 'fenced', postgresUp: false });
-    else await this.heartbeat('a', { state: 'leading' });
+    else await this.lead();
+  }
+
+  /** The leader of `TERM` is well, and sees its followers near; its claim is proved. */
+  async lead(): Promise<void> {
+    const followers = ['b', 'c', 'd'].map((member) => ({
+      member,
+      incarnation: `${member}-1`,
+      syncState: member === 'c' ? 'async' : 'quorum',
+      flushedLsn: '0/5000000',
+      replayedLsn: '0/5000000',
+      lagBytes: '0',
+    }));
+    await this.lease('a', TERM);
+    await this.heartbeat('a', { state: 'leading', writable: true, followers });
+    await this.put(this.keys.claim(CLUSTER), {
+      term: TERM,
+      status: 'advertised',
+      reason: null,
+      budgetMs: 5_000,
+      lagMs: 20,
+      validUntil: new Date(Date.now() + 600_000).toISOString(),
+      action: 'degrade',
+      decisionsPerSecond: null,
+      changedAt: new Date().toISOString(),
+      changedBecause: 'the test says so',
+      at: new Date().toISOString(),
+    } satisfies ClaimRecord);
   }
 
   /** From now on every agent that isn't deaf acts on each change of authority. */
@@ -119,11 +152,14 @@ export class ScriptedCluster {
     const act = () => {
       this.#acting = this.#acting.then(() => this.act()).catch(() => undefined);
     };
-    this.#watch = await this.#etcd.watch(this.keys.authority(CLUSTER), { onSnapshot: act, onEvents: act });
+    const followed = [this.keys.authority(CLUSTER), `${this.keys.cluster(CLUSTER)}handover/`];
+    this.#watches = await Promise.all(
+      followed.map((prefix) => this.#etcd.watch(prefix, { onSnapshot: act, onEvents: act })),
+    );
   }
 
   async stop(): Promise<void> {
-    await this.#watch?.close();
+    await Promise.all(this.#watches.map((watch) => watch.close()));
     await this.#acting;
   }
 
@@ -237,7 +273,47 @@ export class ScriptedCluster {
     await this.#etcd.transact([], [{ kind: 'delete', key: this.keys.heartbeat(CLUSTER, member) }]);
   }
 
+  /** The parts of the leader's and the target's agents in a switchover. */
+  async #handOver(member: string, authority: AuthorityRecord, view: ClusterView): Promise<void> {
+    const { term, phase, operation } = authority;
+    const request = view.handoverRequest?.value;
+    if (request === undefined) return;
+    const leads = member === request.leader;
+    if (phase === 'open' && leads && view.handoverReady?.value.operation !== request.operation) {
+      const ready = { operation: request.operation, term, member, checkpointMs: 5 };
+      await this.put(this.keys.handoverReady(CLUSTER), { ...ready, at: new Date().toISOString() });
+    }
+    if (phase !== 'draining' || operation !== request.operation) return;
+    const report = view.handoverReport?.value;
+    const hangs = this.scripts[member]?.hangs === true;
+    if (leads && !hangs && report?.operation !== operation) await this.#report(member, authority, view);
+    const chosen = member === request.target && report?.operation === operation;
+    if (chosen && report.outcome === 'handed-over' && view.frozen.get(member)?.value.operation !== operation)
+      await this.freeze(member, { ...authority, term: term + 1 });
+  }
+
+  async #report(member: string, { term, operation }: AuthorityRecord, view: ClusterView): Promise<void> {
+    const keeps = this.scripts[member]?.keeps;
+    const about = { operation: operation ?? '', term, member, incarnation: `${member}-1` };
+    const report: HandoverReport = {
+      ...about,
+      at: new Date().toISOString(),
+      ...(keeps === undefined
+        ? {
+            outcome: 'handed-over',
+            end: { timeline: 1, checkpointLsn: '0/4FFFFF0', positions: { '184': '982441' } },
+          }
+        : { outcome: 'kept', reason: keeps }),
+    };
+    await this.put(this.keys.handoverReport(CLUSTER), report);
+    if (keeps === undefined) return;
+    const open = { ...view.authority?.value, phase: 'open', operation: null };
+    await this.put(this.keys.authority(CLUSTER), open);
+    await this.lease(member, term);
+  }
+
   async #actAs(member: string, authority: AuthorityRecord, view: ClusterView): Promise<void> {
+    await this.#handOver(member, authority, view);
     const { term, phase, leader, prefix } = authority;
     if (phase === 'fenced' && member === 'a' && this.scripts['a']?.stops === true) {
       const report = { term, operation: authority.operation ?? '', member, incarnation: 'a-1' };

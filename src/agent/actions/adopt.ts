@@ -8,8 +8,6 @@ export const shardsOf = (estate: EstateView, cluster: string) =>
     .filter(({ value }) => value.cluster === cluster)
     .map(({ value: { shard, generation, state } }) => ({ shard, generation, state }));
 
-const ADOPT_TIMEOUT_MS = 20_000;
-
 /** Makes this Postgres agree with the map under the authority's term. Repeats change nothing. */
 export async function adopt(work: Work, reason: string): Promise<void> {
   const { context, postgres, estate, view, authority } = work;
@@ -17,20 +15,15 @@ export async function adopt(work: Work, reason: string): Promise<void> {
   const epoch = view.membership?.value.epoch;
   const incarnation = estate.estate?.value.incarnation;
   if (epoch === undefined || incarnation === undefined) throw new Error('no membership to adopt');
-  const session = postgres.session('adopt', 'agent', { timeoutMs: ADOPT_TIMEOUT_MS });
-  try {
-    const adoption = await session.use((client) =>
-      adoptTerm(client, {
-        cluster,
-        epoch,
-        term: authority.value.term,
-        reason,
-        incarnation,
-        shards: shardsOf(estate, cluster),
-      }),
-    );
-    logger.info({ term: authority.value.term, epoch, reason, ...adoption }, 'term adopted');
-  } finally {
-    await session.close();
-  }
+  const adoption = await postgres.adopter.use((client) =>
+    adoptTerm(client, {
+      cluster,
+      epoch,
+      term: authority.value.term,
+      reason,
+      incarnation,
+      shards: shardsOf(estate, cluster),
+    }),
+  );
+  logger.info({ term: authority.value.term, epoch, reason, ...adoption }, 'term adopted');
 }

@@ -45,6 +45,12 @@ export async function clone(
   }
   await postgres.markStandby();
   await postgres.writeUpstream(null);
-  await memory.update({ building: null, opened: 'standby', ledTerm: 0, promotingTerm: null });
+  await memory.update({
+    building: null,
+    opened: 'standby',
+    ledTerm: 0,
+    promotingTerm: null,
+    handedOver: null,
+  });
   logger.info({ leader }, 'cloned');
 }

@@ -6,7 +6,7 @@ import type { Work } from '../work.ts';
 export async function startPrimary(work: Work, ready?: () => Promise<boolean>): Promise<void> {
   const { context, postgres, authority, signal } = work;
   await confirmAuthority(work);
-  await context.memory.update({ opened: 'primary', ledTerm: authority.value.term });
+  await context.memory.update({ opened: 'primary', ledTerm: authority.value.term, handedOver: null });
   await postgres.writeUpstream(null);
   await postgres.writeSyncNames(BARRIER_NAMES);
   await postgres.start(signal, ready);
@@ -14,7 +14,7 @@ export async function startPrimary(work: Work, ready?: () => Promise<boolean>): 
 
 /** Starts this member as a standby that receives nothing: whom it may follow is looked at once it runs. */
 export async function startStandby({ context, postgres, signal }: Work): Promise<void> {
-  await context.memory.update({ opened: 'standby' });
+  await context.memory.update({ opened: 'standby', handedOver: null });
   await postgres.writeUpstream(null);
   await postgres.writeSyncNames(BARRIER_NAMES);
   await postgres.start(signal);

@@ -16,12 +16,21 @@ export async function freeze(
   work: Work,
   { term, operation }: { readonly term: number; readonly operation: string },
 ): Promise<void> {
-  const { context, postgres, authority, signal } = work;
-  const { etcd, keys, cluster, member, memory, contract, logger, clock } = context;
+  const { postgres } = work;
+  const { contract, clock } = work.context;
   await postgres.writeUpstream(null);
   await postgres.reload();
   const deadline = clock.monotonicMs() + contract.deadlines.freezeMs;
-  const { position, positions } = await lastState(work, deadline);
+  await reportFrozen(work, { term, operation }, await lastState(work, deadline));
+}
+
+/** Tells etcd what this follower holds, as long as the authority is the one that asked. */
+export async function reportFrozen(
+  { context, authority, signal }: Work,
+  { term, operation }: { readonly term: number; readonly operation: string },
+  { position, positions }: LastState,
+): Promise<void> {
+  const { etcd, keys, cluster, member, memory, logger, clock } = context;
   if (signal.aborted || memory.value.incarnation === null) return;
   const report: FreezeReport = {
     term,

@@ -13,6 +13,9 @@ import { adopt } from './adopt.ts';
 import { confirmAuthority } from './confirm-authority.ts';
 import { startPrimary } from './configure.ts';
 
+/** Callers wait while this is waited for. */
+const STEP_MS = 5;
+
 /**
  * Promotes this member, which the authority has chosen with an exact prefix, adopts the term and reports. Nobody holds a lease
  * meanwhile, and the barrier is in force: nothing can be confirmed. Killed at any point, it is entered again.
@@ -38,11 +41,10 @@ export async function promote(work: Work): Promise<void> {
   const { admin } = postgres;
   if ((await postgres.running())?.recovering === true) {
     await demandPrefix(admin, prefix);
-    await postgres.writeUpstream(null);
-    await postgres.writeSyncNames(BARRIER_NAMES);
+    await Promise.all([postgres.writeUpstream(null), postgres.writeSyncNames(BARRIER_NAMES)]);
     await postgres.reload();
     await confirmAuthority(work);
-    await memory.update({ promotingTerm: term, ledTerm: term, opened: 'primary' });
+    await memory.update({ promotingTerm: term, ledTerm: term, opened: 'primary', handedOver: null });
     if (signal.aborted) return;
     await admin.query('select pg_promote(false)');
     const deadline = clock.monotonicMs() + contract.deadlines.promoteMs;
@@ -50,7 +52,7 @@ export async function promote(work: Work): Promise<void> {
       if (signal.aborted || clock.monotonicMs() > deadline) {
         throw unreachableError('the promotion did not end in time', { code: 'promotion_timeout' });
       }
-      await clock.sleep(20, signal);
+      await clock.sleep(STEP_MS, signal);
     }
   }
   // Before the term is adopted: that makes heads for shards which have none yet.

@@ -1,6 +1,6 @@
 import { judgeAdoption } from '../../controlplane/automatic/adoption.ts';
 import type { EstateWatch } from '../../controlplane/estate-watch.ts';
-import { resumeOperation } from '../../controlplane/operation/control.ts';
+import { adoptOperation } from '../../controlplane/operation/control.ts';
 import { readOperation } from '../../controlplane/operation/journal.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
 import type { MemberContext } from '../context.ts';
@@ -51,7 +51,7 @@ export class Adopter {
     }
     logger.warn({ operation: id, phase: found.value.phase }, 'adopting an operation that nobody drives');
     try {
-      await resumeOperation({ etcd, keys, id, actor, signal, clock, onlyAt: found.revision });
+      await adoptOperation({ etcd, keys, id, actor, signal, clock, onlyAt: found.revision });
       logger.info({ operation: id }, 'the adopted operation is done');
     } finally {
       this.#next(id, count);

@@ -11,7 +11,7 @@ export const clusterHistory = z.strictObject({
       beganAt: time.nullable(),
       openedAt: time.nullable(),
       endedAt: time.nullable(),
-      end: z.enum(['current', 'failover', 'abort']),
+      end: z.enum(['current', 'failover', 'switchover', 'abort']),
       operation: z.string().nullable().describe('What began it; null: the cluster’s own beginning.'),
       prefix: z
         .strictObject({

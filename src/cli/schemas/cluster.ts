@@ -54,7 +54,7 @@ export const automaticFailover = z.strictObject({
 export const clusterSummary = z.strictObject({
   name,
   homeRegion: name.nullable(),
-  phase: z.enum(['bootstrap', 'fenced', 'promoting', 'open']).nullable(),
+  phase: z.enum(['bootstrap', 'fenced', 'promoting', 'open', 'draining']).nullable(),
   term: count.nullable(),
   epoch: count.nullable(),
   leader: name.nullable(),

@@ -13,6 +13,7 @@ import { checkList, readinessReport } from './readiness.ts';
 import { rpoShow } from './rpo.ts';
 import { SANDBOX_SCHEMAS } from './sandbox.ts';
 import { status } from './status.ts';
+import { switchoverPlan, switchoverRun } from './switchover.ts';
 import { commitToken, tokenResolution } from './token.ts';
 import { completion, context, help, schemaDocument, schemaList } from './tooling.ts';
 
@@ -65,6 +66,8 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ShardList: shardList,
   ShardShow: shardShow,
   Status: status,
+  SwitchoverPlan: switchoverPlan,
+  SwitchoverRun: switchoverRun,
   TokenResolution: tokenResolution,
   ...DRILL_SCHEMAS,
   ...SANDBOX_SCHEMAS,

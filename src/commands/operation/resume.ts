@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS, OPERATION_ERRORS, SWITCHOVER_ENDINGS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { refusedError, type CapstanError } from '../../domain/errors.ts';
 import { countFlag, durationFlag } from '../../cli/flags.ts';
@@ -18,6 +18,7 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
     'operation_not_found',
     'operation_aborted',
     'loss_not_open',
+    ...SWITCHOVER_ENDINGS,
     ...OPERATION_ERRORS,
   ] as const;
   static override examples = [
@@ -71,9 +72,9 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
   }
 }
 
-const abortedError = ({ id, cluster }: OperationDetail): CapstanError =>
+const abortedError = ({ id, kind, cluster }: OperationDetail): CapstanError =>
   refusedError(`operation ${id} was aborted: there is nothing to go on with`, {
     code: 'operation_aborted',
-    next: `capstan failover plan ${cluster}`,
+    next: `capstan ${kind} plan ${cluster}`,
     data: { operation: id },
   });

@@ -24,6 +24,7 @@ export async function readOwnCluster(
   run: OperationRun,
   held: HeldOperation,
   phase: AuthorityPhase,
+  term = termOf(held.value),
 ): Promise<{ readonly view: ClusterView; readonly authority: Versioned<AuthorityRecord> }> {
   const { cluster, id } = held.value;
   const [view] = await Promise.all([
@@ -33,13 +34,13 @@ export async function readOwnCluster(
   const authority = view?.authority;
   const ours =
     authority?.value.phase === phase &&
-    authority.value.term === termOf(held.value) &&
+    authority.value.term === term &&
     (phase === 'open' || authority.value.operation === id);
   if (view !== undefined && authority !== undefined && ours) return { view, authority };
   // The operation may have moved between the two reads; then that is the truth to tell.
   await run.journal.assertHeld(held);
   throw new CapstanError(
-    `cluster ${cluster} is not in phase ${phase} under term ${termOf(held.value)} as operation ${id} left it`,
+    `cluster ${cluster} is not in phase ${phase} under term ${term} as operation ${id} left it`,
     {
       code: 'authority_mismatch',
       exit: ExitCode.bug,

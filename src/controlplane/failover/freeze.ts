@@ -72,6 +72,7 @@ export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise
     timeoutMs: contract.deadlines.freezeMs,
     signal: run.signal,
     clock: run.clock,
+    pause: run.pause,
   });
   if (waited.kind === 'interrupted') throw interrupted(run, held.value);
   const proof = waited.kind === 'found' ? waited.value : latest;

@@ -42,7 +42,7 @@ export async function promoteStep(run: FailoverRun, held: HeldOperation): Promis
 /** Compares what was promoted with what was decided. A difference stops the operation: nothing opens. */
 export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise<HeldOperation> {
   const promotion = await waitForReport(run, held);
-  const { id, cluster, actor, planHash } = held.value;
+  const { id, kind, cluster, actor, planHash } = held.value;
   const prefix = prefixOf(held.value);
   const differences = promotionDifferences(promotion.value, {
     operation: id,
@@ -64,7 +64,7 @@ export async function verifyStep(run: FailoverRun, held: HeldOperation): Promise
       if (error === null) return;
       const entry = {
         actor,
-        action: 'failover.verify',
+        action: `${kind}.verify`,
         target: cluster,
         operation: id,
         planHash,
@@ -112,7 +112,9 @@ export async function openStep(run: FailoverRun, held: HeldOperation): Promise<H
         .expect(run.keys.promotionReport(cluster), revisionOf(promotion))
         .put(run.keys.authority(cluster), nextAuthority(authority.value, { kind: 'open' }, now))
         .expect(run.keys.inSync(cluster), revisionOf(view.inSync))
-        .put(run.keys.inSync(cluster), { term, epoch, voters: [], required: 0, degraded: true, since: now });
+        .put(run.keys.inSync(cluster), { term, epoch, voters: [], required: 0, degraded: true, since: now })
+        // Whoever writes it compares the authority: the former leader's word ends here, and the new one needn't take it back.
+        .delete(run.keys.claim(cluster));
     },
   });
   return moved ?? held;
@@ -177,6 +179,7 @@ async function waitForReport(run: FailoverRun, held: HeldOperation): Promise<Ver
     timeoutMs,
     signal: run.signal,
     clock: run.clock,
+    pause: run.pause,
   });
   if (waited.kind === 'found') return waited.value;
   if (waited.kind === 'interrupted') throw interrupted(run, held.value);

@@ -27,6 +27,7 @@ export async function settleStep(run: FailoverRun, held: HeldOperation): Promise
     timeoutMs,
     signal: run.signal,
     clock: run.clock,
+    pause: run.pause,
   });
   if (waited.kind === 'interrupted') throw interrupted(run, held.value);
   if (waited.kind === 'timed-out') {

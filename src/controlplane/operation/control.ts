@@ -2,6 +2,7 @@ import type { OperationKind } from '../../domain/records.ts';
 import { lossNotOpen } from '../failover/approvals.ts';
 import { abortFailover, resumeFailover } from '../failover/resume.ts';
 import { abortMembership, resumeMembership } from '../membership/resume.ts';
+import { abortSwitchover, adoptSwitchover, resumeSwitchover } from '../switchover/resume.ts';
 import { readOperation } from './journal.ts';
 import type { OperationResult } from './run.ts';
 import type { ControlOptions } from './take-over.ts';
@@ -10,14 +11,17 @@ interface OperationControl {
   /** Whether a person may accept a loss for it: of any other kind that would mean nothing. */
   readonly acceptsLoss?: true;
   readonly resume: (options: ControlOptions) => Promise<OperationResult>;
+  /** By an agent, of one that nobody drives. */
+  readonly adopt: (options: ControlOptions) => Promise<OperationResult>;
   readonly abort: (
     options: ControlOptions & { readonly reason?: string | undefined },
   ) => Promise<OperationResult>;
 }
 
 const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
-  failover: { acceptsLoss: true, resume: resumeFailover, abort: abortFailover },
-  membership: { resume: resumeMembership, abort: abortMembership },
+  failover: { acceptsLoss: true, resume: resumeFailover, adopt: resumeFailover, abort: abortFailover },
+  membership: { resume: resumeMembership, adopt: resumeMembership, abort: abortMembership },
+  switchover: { resume: resumeSwitchover, adopt: adoptSwitchover, abort: abortSwitchover },
 };
 
 /**
@@ -29,6 +33,12 @@ export async function resumeOperation(options: ControlOptions): Promise<Operatio
   const control = CONTROLS[value.kind];
   if (options.acceptLoss !== undefined && control.acceptsLoss !== true) throw lossNotOpen(value.id);
   return control.resume(options);
+}
+
+/** As `resumeOperation`, by an agent that was not asked: what has changed nothing yet is ended instead. */
+export async function adoptOperation(options: ControlOptions): Promise<OperationResult> {
+  const { value } = await readOperation(options);
+  return CONTROLS[value.kind].adopt(options);
 }
 
 /** Gives any operation up, where its kind still allows that. */

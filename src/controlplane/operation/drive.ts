@@ -1,6 +1,7 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, ExitCode, unknownError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/records.ts';
+import { ClusterChanges } from './cluster-changes.ts';
 import { withSignOfLife } from './coordinator-key.ts';
 import type { HeldOperation } from './journal.ts';
 import { interrupted, type OperationRun, report } from './run.ts';
@@ -25,11 +26,19 @@ export type OperationSteps<R extends OperationRun> = Readonly<Record<string, Ope
  * Carries an operation on from wherever its journal says it is, until it has ended. Between steps is where it may be
  * interrupted, superseded or killed; each step begins by reading what is. One that fails is thrown with its error.
  */
-export const drive = <R extends OperationRun>(
+export async function drive<R extends OperationRun>(
   run: R,
   steps: OperationSteps<R>,
   begun: HeldOperation,
-): Promise<HeldOperation> => withSignOfLife(run, begun, () => driveToTheEnd(run, steps, begun));
+): Promise<HeldOperation> {
+  const changes = new ClusterChanges(run, begun.value.cluster);
+  const watching = { ...run, pause: changes.pause };
+  try {
+    return await withSignOfLife(run, begun, () => driveToTheEnd(watching, steps, begun));
+  } finally {
+    await changes.close();
+  }
+}
 
 async function driveToTheEnd<R extends OperationRun>(
   run: R,
@@ -44,9 +53,10 @@ async function driveToTheEnd<R extends OperationRun>(
     if (machine.isFinal(phase)) return held;
     const step = steps[phase];
     if (step === undefined) throw new Error(`operation ${held.value.id} is journaled in phase ${phase}`);
-    if (run.signal?.aborted === true) throw interrupted(run, held.value);
+    const urgent = machine.isUrgent(phase);
+    if (run.signal?.aborted === true && !urgent) throw interrupted(run, held.value);
     report(run, held.value, { state: 'begun' });
-    const next = await stepNotingWhyItStops(run, held, step);
+    const next = await stepNotingWhyItStops(urgent ? { ...run, signal: undefined } : run, held, step);
     if (next.revision === held.revision) await run.clock.sleep(CONFLICT_PAUSE_MS);
     else report(run, held.value, { state: 'finished', detail: `next: ${next.value.phase}` });
     held = next;

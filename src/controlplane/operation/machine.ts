@@ -22,10 +22,17 @@ export class Machine<P extends string = string> {
   readonly transitions: TransitionTable<P>;
   /** The phase whose transaction creates the operation. */
   readonly first: P;
+  readonly #urgent: ReadonlySet<string>;
 
-  constructor(first: P, transitions: TransitionTable<P>) {
+  /** `urgent`: callers wait while these steps last; each is bounded, and a Ctrl-C lets it end. */
+  constructor(first: P, transitions: TransitionTable<P>, urgent: readonly P[] = []) {
     this.first = first;
     this.transitions = transitions;
+    this.#urgent = new Set(urgent);
+  }
+
+  isUrgent(phase: P | Ending): boolean {
+    return this.#urgent.has(phase);
   }
 
   /** The phase after an event. Throws a plain Error (a bug) when the table doesn't accept it: ask `accepts` first. */

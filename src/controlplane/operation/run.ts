@@ -5,6 +5,7 @@ import type { OperationRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import type { Keys } from '../keys.ts';
 import type { Transaction } from '../store.ts';
+import type { Pause } from './wait.ts';
 import type { HeldOperation, OperationJournal } from './journal.ts';
 import type { Machine, OperationEvent } from './machine.ts';
 import { finishStep } from './record.ts';
@@ -30,6 +31,8 @@ export interface OperationRun {
   readonly machine: Machine;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: OperationProgress) => void) | undefined;
+  /** Ends early when something of the cluster changes in etcd; without it, waits look at intervals. */
+  readonly pause?: Pause | undefined;
 }
 
 /** What an operation answers once it has ended; `changed: false`: it had ended before. */

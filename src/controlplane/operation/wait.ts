@@ -7,6 +7,9 @@ const POLL_MS = 50;
 const EAGER_MS = 3_000;
 const PATIENT_POLL_MS = 250;
 
+/** Waits that long, or for less if there may be something new to see. Never throws. */
+export type Pause = (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+
 export type Waited<T> =
   | { readonly kind: 'found'; readonly value: T }
   | { readonly kind: 'timed-out'; readonly lastError: unknown }
@@ -18,10 +21,13 @@ export interface WaitOptions<T> {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly clock: Clock;
+  readonly pause?: Pause | undefined;
 }
 
 /** Asks until there is a value. An etcd that is unreachable for a while is asked again until the time is up. */
-export async function waitFor<T>({ check, timeoutMs, signal, clock }: WaitOptions<T>): Promise<Waited<T>> {
+export async function waitFor<T>(options: WaitOptions<T>): Promise<Waited<T>> {
+  const { check, timeoutMs, signal, clock } = options;
+  const pause: Pause = options.pause ?? ((ms, until) => clock.sleep(ms, until));
   const begun = clock.monotonicMs();
   let lastError: unknown;
   for (;;) {
@@ -36,6 +42,6 @@ export async function waitFor<T>({ check, timeoutMs, signal, clock }: WaitOption
       lastError = error;
     }
     if (clock.monotonicMs() - begun >= timeoutMs) return { kind: 'timed-out', lastError };
-    await clock.sleep(elapsedMs < EAGER_MS ? POLL_MS : PATIENT_POLL_MS, signal);
+    await pause(elapsedMs < EAGER_MS ? POLL_MS : PATIENT_POLL_MS, signal);
   }
 }

@@ -67,7 +67,12 @@ async function readFromLeader(
   while (performance.now() < until) {
     const route = routes.routeOf(shard);
     if (route === undefined) return problem('estate_unknown', `shard ${shard} is not in the map yet`);
-    if (route.leader === null) return problem('no_authority', route.absent ?? 'there is no leader');
+    if (route.leader === null) {
+      last = problem('no_authority', route.absent ?? 'there is no leader');
+      if (!route.changing) return last;
+      await routes.changed(shard, route, Math.max(0, until - performance.now()));
+      continue;
+    }
     try {
       const connection = await connections.take(route.scope.cluster, route.leader, 'read');
       const deadlineMs = Math.max(1, Math.floor(until - performance.now()));

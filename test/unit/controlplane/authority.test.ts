@@ -16,6 +16,9 @@ const event = fc.constantFrom<AuthorityEvent>(
   { kind: 'decide', leader: 'b', prefix: PREFIX },
   { kind: 'open' },
   { kind: 'abort', leader: 'a' },
+  { kind: 'drain', operation: 'op' },
+  { kind: 'back-out' },
+  { kind: 'hand-over', leader: 'b', prefix: PREFIX },
 );
 const BOOTSTRAP: AuthorityRecord = {
   term: 1,
@@ -79,4 +82,25 @@ test('only voters freeze from a regional fence until its proof; the term stays, 
   );
   expect(nextAuthority(fenced, { kind: 'abort', leader: 'a' }, 't')).not.toHaveProperty('freeze');
   expect(() => nextAuthority(opened, { kind: 'proved' }, 't')).toThrow(/can't take the event/);
+});
+
+test('a leader that drains keeps its term, or another one leads the next', () => {
+  const opened = nextAuthority(BOOTSTRAP, { kind: 'bootstrapped', leader: 'a' }, 't');
+  const draining = nextAuthority(opened, { kind: 'drain', operation: 'op' }, 't');
+  expect(draining).toMatchObject({ term: 1, leader: 'a', phase: 'draining', operation: 'op' });
+  expect(nextAuthority(draining, { kind: 'back-out' }, 't')).toMatchObject({
+    term: 1,
+    leader: 'a',
+    phase: 'open',
+    operation: null,
+  });
+  const decided = nextAuthority(draining, { kind: 'hand-over', leader: 'b', prefix: PREFIX }, 't');
+  expect(decided).toMatchObject({
+    term: 2,
+    leader: 'b',
+    phase: 'promoting',
+    operation: 'op',
+    prefix: PREFIX,
+  });
+  expect(() => nextAuthority(draining, { kind: 'fence', operation: 'other' }, 't')).toThrow(/can't take/);
 });

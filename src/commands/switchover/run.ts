@@ -1,0 +1,55 @@
+import { boolean, string } from '@oclif/core/flags';
+import { nameArgument } from '../../cli/arguments.ts';
+import { CapstanCommand } from '../../cli/base-command.ts';
+import {
+  CONFIRM_ERRORS,
+  ETCD_ERRORS,
+  OPERATION_ERRORS,
+  SWITCHOVER_ENDINGS,
+  SWITCHOVER_REFUSALS,
+} from '../../cli/error-catalog.ts';
+import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import type { CommandResult } from '../../cli/result.ts';
+import { runSwitchoverCommand } from '../../cli/switchover-command.ts';
+
+export default class SwitchoverRun extends CapstanCommand<typeof SwitchoverRun> {
+  static override summary = 'Hand a cluster over from its leader to a follower that holds everything.';
+  static override description =
+    'Prints its plan, asks for the cluster’s name, and journals each step. Nothing is lost; callers wait for a moment, or the leader keeps its cluster.';
+  static override kind = 'SwitchoverRun';
+  static override errors = [
+    ...ETCD_ERRORS,
+    'name_invalid',
+    'cluster_not_found',
+    ...CONFIRM_ERRORS,
+    ...SWITCHOVER_REFUSALS,
+    ...SWITCHOVER_ENDINGS,
+    ...OPERATION_ERRORS,
+  ] as const;
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> c1 --dry-run',
+    '<%= config.bin %> <%= command.id %> c1 --confirm=c1 --pause-budget 2s -o json',
+  ];
+  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override flags = {
+    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
+    plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
+    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
+    target: nameFlag({ summary: 'Hand over to this member instead of the first candidate.' }),
+    'pause-budget': durationFlag({ summary: 'The longest write pause, instead of the contract’s.' }),
+    'accept-degraded': boolean({ summary: 'Open before the old leader follows, against the contract.' }),
+    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
+    wait: boolean({ summary: 'Wait until the new leader decides.', default: true, allowNo: true }),
+    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+  };
+
+  protected override async execute(): Promise<CommandResult> {
+    const { flags, output, interactive, signal } = this;
+    const { cluster } = this.args;
+    const estate = await openEstate(flags.config);
+    return withEtcd(estate, (etcd) =>
+      runSwitchoverCommand({ etcd, estate, cluster, flags, output, interactive, signal }),
+    );
+  }
+}
