@@ -1,75 +1,10 @@
 import { assertNever } from '../domain/errors.ts';
-import type {
-  AuthorityRecord,
-  ClusterRecord,
-  FreezeReport,
-  MemberRecord,
-  MembershipRecord,
-  MemberState,
-  PromotionReport,
-  StopReport,
-} from '../domain/records.ts';
-import type { AgentMemory } from './memory.ts';
-
-/** What etcd says of the cluster; undefined: there is no such record. */
-export interface EstateFacts {
-  readonly incarnation: string;
-  readonly mapVersion: number;
-  readonly record: ClusterRecord | undefined;
-  readonly authority: AuthorityRecord | undefined;
-  readonly membership: MembershipRecord | undefined;
-  readonly members: Readonly<Record<string, MemberRecord>>;
-  /** This member's own reports. */
-  readonly frozen: FreezeReport | undefined;
-  readonly stopped: StopReport | undefined;
-  readonly promotion: PromotionReport | undefined;
-}
-
-/** What this member's data directory and Postgres are. */
-export interface LocalFacts {
-  /** `primary`: opened, or about to open, for writing; `standby`: has its standby.signal. */
-  readonly data: 'absent' | 'incomplete' | 'primary' | 'standby';
-  /** `starting`: the process is there but doesn't answer (yet). */
-  readonly process: 'stopped' | 'starting' | 'running';
-  /** Whether the running Postgres is in recovery; null: not running. */
-  readonly recovering: boolean | null;
-  /** Whom it follows: `member_incarnation`; null: no one; `UNREAD` while Postgres and the file on disk differ. */
-  readonly upstream: string | null;
-  /** The highest term in Postgres's `cluster_state`; null: not asked or not there. */
-  readonly storedTerm: number | null;
-  readonly storedEpoch: number | null;
-  /** The map version that this Postgres was last reconciled with under this term by this agent. */
-  readonly reconciledMapVersion: number | null;
-}
-
-export type Action =
-  /** Nothing to do but say so. */
-  | { readonly kind: 'hold'; readonly state: MemberState; readonly reason: string | null }
-  | { readonly kind: 'bootstrap' }
-  | { readonly kind: 'discard-incomplete' }
-  | { readonly kind: 'clone'; readonly leader: string }
-  | { readonly kind: 'start'; readonly as: 'primary' | 'standby' }
-  | { readonly kind: 'follow'; readonly leader: MemberRecord }
-  | { readonly kind: 'register' }
-  | { readonly kind: 'freeze'; readonly term: number; readonly operation: string }
-  | { readonly kind: 'report-stopped'; readonly term: number; readonly operation: string }
-  | { readonly kind: 'promote' }
-  | { readonly kind: 'adopt' }
-  | { readonly kind: 'lead' }
-  | { readonly kind: 'stop'; readonly state: MemberState; readonly reason: string }
-  | { readonly kind: 'quarantine'; readonly reason: string };
-
-export interface DecideInput {
-  readonly member: string;
-  readonly estate: EstateFacts;
-  readonly local: LocalFacts;
-  readonly memory: AgentMemory;
-}
+import type { AuthorityRecord, MemberRecord } from '../domain/records.ts';
+import { type Action, type DecideInput, halt, hold, type LocalFacts } from './action.ts';
+import { whenRejoining, whenUnproved } from './decide-rejoin.ts';
 
 /** The configuration on disk has not been read by the running Postgres. */
 export const UNREAD = 'unread';
-
-const hold = (state: MemberState, reason: string | null): Action => ({ kind: 'hold', state, reason });
 
 /**
  * The one thing to do next: authority's phase × what is here. Pure. The reconciler carries it out, looks again and asks
@@ -80,6 +15,8 @@ export function decideAction(input: DecideInput): Action {
   const { authority, membership } = estate;
   const refused = whyRefused(input);
   if (refused !== undefined) return halt(local, 'fenced', refused);
+  const rejoining = whenRejoining(input);
+  if (rejoining !== undefined) return rejoining;
   if (memory.quarantine !== null) return halt(local, 'quarantined', memory.quarantine.reason);
   if (authority === undefined || membership === undefined)
     return halt(local, 'starting', 'the cluster is not created yet');
@@ -95,6 +32,8 @@ export function decideAction(input: DecideInput): Action {
       'quarantined',
       'there is data here, but no memory of it beside it: whose it is and what it promised is unknown',
     );
+  const unproved = whenUnproved(input);
+  if (unproved !== undefined) return unproved;
   switch (authority.phase) {
     case 'bootstrap':
       return duringBootstrap(input);
@@ -182,7 +121,8 @@ function asFollower(input: DecideInput, authority: AuthorityRecord, leaderName: 
   if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
   if (leader === undefined) return hold('frozen', 'no leader is registered');
   if (local.upstream !== upstreamName(leader)) return { kind: 'follow', leader };
-  if (estate.members[member]?.incarnation !== memory.incarnation) return { kind: 'register' };
+  if (estate.members[member]?.incarnation !== memory.incarnation || memory.restore !== null)
+    return { kind: 'register' };
   return hold('following', null);
 }
 
@@ -257,9 +197,4 @@ function whenChosen({ estate, local, memory }: DecideInput, authority: Authority
   if (reported && local.process === 'running' && local.recovering === false)
     return hold('promoting', 'promoted; waiting for the coordinator to open');
   return { kind: 'promote' };
-}
-
-/** Stops what runs, then holds. */
-function halt(local: LocalFacts, state: MemberState, reason: string): Action {
-  return local.process === 'stopped' ? hold(state, reason) : { kind: 'stop', state, reason };
 }

@@ -1,6 +1,7 @@
 import type { EstateView } from '../controlplane/estate-watch.ts';
+import { openLossesOf } from '../controlplane/loss/naming.ts';
 import type { MemberContext } from './context.ts';
-import type { EstateFacts } from './decide-action.ts';
+import type { EstateFacts } from './action.ts';
 
 /** What the decision needs of the whole view; undefined before there is an estate. */
 export function estateFacts(
@@ -19,5 +20,8 @@ export function estateFacts(
     frozen: view?.frozen.get(member)?.value,
     stopped: view?.stopped.get(member)?.value,
     promotion: view?.promotion?.value,
+    rejoin: view?.rejoins.get(member)?.value,
+    salvaged: view?.salvaged.get(member)?.value,
+    openLosses: view === undefined ? [] : openLossesOf(view, member),
   };
 }

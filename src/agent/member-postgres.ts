@@ -1,4 +1,4 @@
-import type { LocalFacts } from './decide-action.ts';
+import type { LocalFacts } from './action.ts';
 import type { Session } from './local-session.ts';
 import type { ShutdownMode } from './postmaster.ts';
 import type { OwnPosition, SourceHistory } from './timeline-history.ts';

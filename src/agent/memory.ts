@@ -1,4 +1,5 @@
 import { refusedError } from '../domain/errors.ts';
+import type { RejoinMethod } from '../domain/rejoin-records.ts';
 import { readIfThere, writeDurably } from './durable-file.ts';
 
 /**
@@ -23,6 +24,19 @@ export interface AgentMemory {
   /** Set before pg_promote is sent, under this term. */
   readonly promotingTerm: number | null;
   readonly quarantine: { readonly reason: string; readonly since: string } | null;
+  /** How the data was made anew, from before a byte of it was changed until it is registered. */
+  readonly restore: Restoring | null;
+}
+
+/** `proved`: nothing is left to compare with the leader; a clone never has anything. */
+export interface Restoring {
+  readonly operation: string | null;
+  readonly formerIncarnation: string | null;
+  /** Under which it was begun. */
+  readonly term: number;
+  readonly method: RejoinMethod;
+  readonly reason: string | null;
+  readonly proved: boolean;
 }
 
 export const blankMemory = (member: string): AgentMemory => ({
@@ -37,6 +51,7 @@ export const blankMemory = (member: string): AgentMemory => ({
   ledTerm: 0,
   promotingTerm: null,
   quarantine: null,
+  restore: null,
 });
 
 /** What the agent needs of it. A change is durable when `update` returns. */

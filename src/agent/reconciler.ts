@@ -2,7 +2,8 @@ import type { Clock } from '../clock/clock.ts';
 import type { EstateView, EstateWatch } from '../controlplane/estate-watch.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { MemberState } from '../domain/records.ts';
-import { type Action, decideAction, type EstateFacts, type LocalFacts } from './decide-action.ts';
+import type { Action, EstateFacts, LocalFacts } from './action.ts';
+import { decideAction } from './decide-action.ts';
 import { estateFacts } from './estate-facts.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import type { AgentLogger } from './logger.ts';
@@ -36,6 +37,10 @@ const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberSta
   adopt: 'opening',
   lead: 'leading',
   quarantine: 'quarantined',
+  salvage: 'quarantined',
+  restore: 'cloning',
+  prove: 'starting',
+  reclone: 'cloning',
 };
 
 /** What is looked at, and how what was decided is carried out. Both may take long and may throw: they are done again. */

@@ -1,4 +1,4 @@
-import type { LocalFacts } from '../../src/agent/decide-action.ts';
+import type { LocalFacts } from '../../src/agent/action.ts';
 import { UNREAD } from '../../src/agent/decide-action.ts';
 import type { Session } from '../../src/agent/local-session.ts';
 import type { MemberPostgres, RunningFacts } from '../../src/agent/member-postgres.ts';

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type Action,
-  decideAction,
-  type EstateFacts,
-  type LocalFacts,
-  UNREAD,
-} from '../../../src/agent/decide-action.ts';
+import type { Action, EstateFacts, LocalFacts } from '../../../src/agent/action.ts';
+import { decideAction, UNREAD } from '../../../src/agent/decide-action.ts';
 import { type AgentMemory, blankMemory } from '../../../src/agent/memory.ts';
 import type { AuthorityPhase, AuthorityRecord, MemberRecord } from '../../../src/domain/records.ts';
 
@@ -52,6 +47,9 @@ function decide({ phase = 'open', leader = ME, term = 2, authority, estate, loca
       frozen: undefined,
       stopped: undefined,
       promotion: undefined,
+      rejoin: undefined,
+      salvaged: undefined,
+      openLosses: [],
       ...estate,
     },
     local: {
