@@ -336,7 +336,7 @@ export interface CoordinatorRecord {
   readonly since: string;
 }
 
-export type OperationKind = 'failover' | 'membership';
+export type OperationKind = 'failover' | 'membership' | 'rejoin';
 export type OperationStatus = 'running' | 'done' | 'failed' | 'aborted';
 
 export interface OperationStep {

@@ -2,6 +2,7 @@ import type { OperationKind } from '../../domain/records.ts';
 import { lossNotOpen } from '../failover/approvals.ts';
 import { abortFailover, resumeFailover } from '../failover/resume.ts';
 import { abortMembership, resumeMembership } from '../membership/resume.ts';
+import { abortRejoin, resumeRejoin } from '../rejoin/resume.ts';
 import { readOperation } from './journal.ts';
 import type { OperationResult } from './run.ts';
 import type { ControlOptions } from './take-over.ts';
@@ -18,6 +19,7 @@ interface OperationControl {
 const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
   failover: { acceptsLoss: true, resume: resumeFailover, abort: abortFailover },
   membership: { resume: resumeMembership, abort: abortMembership },
+  rejoin: { resume: resumeRejoin, abort: abortRejoin },
 };
 
 /**
