@@ -11,6 +11,7 @@ import type {
   PromotionReport,
   StopReport,
 } from '../domain/records.ts';
+import type { RejoinMethod, RejoinRequest, SalvageReport } from '../domain/rejoin-records.ts';
 import type { AgentMemory } from './memory.ts';
 
 /** What etcd says of the cluster; undefined: there is no such record. */
@@ -29,6 +30,10 @@ export interface EstateFacts {
   readonly leaseTerm: number | null;
   readonly handover: HandoverRequest | undefined;
   readonly handedOver: HandoverReport | undefined;
+  readonly rejoin: RejoinRequest | undefined;
+  readonly salvaged: SalvageReport | undefined;
+  /** The failovers whose loss names this member and isn't signed off. */
+  readonly openLosses: readonly string[];
 }
 
 /** What this member's data directory and Postgres are. */
@@ -74,7 +79,19 @@ export type Action =
   | { readonly kind: 'adopt' }
   | { readonly kind: 'lead' }
   | { readonly kind: 'stop'; readonly state: MemberState; readonly reason: string }
-  | { readonly kind: 'quarantine'; readonly reason: string };
+  | { readonly kind: 'quarantine'; readonly reason: string }
+  /** Keeps what shut data holds beyond the leader's log. */
+  | { readonly kind: 'salvage'; readonly request: RejoinRequest; readonly leader: MemberRecord }
+  | {
+      readonly kind: 'restore';
+      readonly operation: string | null;
+      readonly method: RejoinMethod;
+      readonly leader: MemberRecord;
+    }
+  /** Compares rewound data with the leader's. */
+  | { readonly kind: 'prove'; readonly leader: MemberRecord }
+  /** Rewound data is of no use: it is cloned anew. */
+  | { readonly kind: 'reclone'; readonly reason: string };
 
 export interface DecideInput {
   readonly member: string;

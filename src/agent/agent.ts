@@ -11,13 +11,16 @@ import { bootstrap } from './actions/bootstrap.ts';
 import { clone } from './actions/clone.ts';
 import { agentFiles, prepareFolder } from './agent-files.ts';
 import { lockAgent } from './agent-lock.ts';
+import type { DataMaker } from './data-maker.ts';
 import { type AgentContext, findMember } from './context.ts';
 import { LocalPostgres } from './local-postgres.ts';
 import type { AgentLogger } from './logger.ts';
 import { MemoryFile } from './memory.ts';
 import { runParts } from './parts.ts';
 import { Progress } from './progress.ts';
-import type { Work } from './work.ts';
+import { prove } from './restore/prove.ts';
+import { restore } from './restore/restore.ts';
+import { salvage } from './salvage/salvage.ts';
 
 export interface RunAgentOptions {
   readonly config: EstateConfig;
@@ -86,9 +89,13 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
       clock: systemClock,
     };
     const postgres = new LocalPostgres(context);
-    const make = {
-      bootstrap: (work: Work) => bootstrap(work, context, postgres),
-      clone: (work: Work, leader: string) => clone(context, postgres, { leader, signal: work.signal }),
+    const own = { context, postgres };
+    const make: DataMaker = {
+      bootstrap: (work) => bootstrap(work, context, postgres),
+      clone: (work, leader) => clone(context, postgres, { leader, signal: work.signal }),
+      salvage: (work, about) => salvage(work, own, about),
+      restore: (work, about) => restore(work, own, about),
+      prove: (work, leader) => prove(work, own, leader),
     };
     const progress = new Progress(
       context,

@@ -8,20 +8,16 @@ import { handOver } from './actions/hand-over.ts';
 import { lead } from './actions/lead.ts';
 import { promote } from './actions/promote.ts';
 import { quarantine } from './actions/quarantine.ts';
+import { reclone } from './actions/reclone.ts';
 import { register } from './actions/register.ts';
 import { reportStopped } from './actions/report-stopped.ts';
 import { takeOver } from './actions/take-over.ts';
 import type { Action } from './action.ts';
+import type { DataMaker } from './data-maker.ts';
 import type { SyncBook } from './sync-book.ts';
 import type { Work } from './work.ts';
 
 const STOP_STEP_MS = 2_000;
-
-/** Makes data directories. */
-export interface DataMaker {
-  bootstrap(work: Work): Promise<void>;
-  clone(work: Work, leader: string): Promise<void>;
-}
 
 /** Carries one action out. What it throws is shown in heartbeats, and the action is decided anew. */
 export async function carryOut(
@@ -52,7 +48,7 @@ export async function carryOut(
       await (action.as === 'primary' ? startPrimary(work) : startStandby(work));
       return;
     case 'follow':
-      await follow(work, action.leader);
+      await follow(work, action.leader, make);
       return;
     case 'register':
       await register(work);
@@ -83,6 +79,18 @@ export async function carryOut(
       return;
     case 'quarantine':
       await quarantine(work, action.reason);
+      return;
+    case 'salvage':
+      await make.salvage(work, action);
+      return;
+    case 'restore':
+      await make.restore(work, action);
+      return;
+    case 'prove':
+      await make.prove(work, action.leader);
+      return;
+    case 'reclone':
+      await reclone(work, action.reason);
       return;
     default:
       assertNever(action);

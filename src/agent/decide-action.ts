@@ -2,6 +2,7 @@ import { assertNever } from '../domain/errors.ts';
 import type { AuthorityRecord, MemberRecord } from '../domain/records.ts';
 import { type Action, type DecideInput, halt, hold, type LocalFacts } from './action.ts';
 import { isFrozenFor, whileDraining, whileLeaderDrains } from './decide-draining.ts';
+import { whenRejoining, whenUnproved } from './decide-rejoin.ts';
 
 /** The configuration on disk has not been read by the running Postgres. */
 export const UNREAD = 'unread';
@@ -15,6 +16,8 @@ export function decideAction(input: DecideInput): Action {
   const { authority, membership } = estate;
   const refused = whyRefused(input);
   if (refused !== undefined) return halt(local, 'fenced', refused);
+  const rejoining = whenRejoining(input);
+  if (rejoining !== undefined) return rejoining;
   if (memory.quarantine !== null) return halt(local, 'quarantined', memory.quarantine.reason);
   if (authority === undefined || membership === undefined)
     return halt(local, 'starting', 'the cluster is not created yet');
@@ -30,6 +33,8 @@ export function decideAction(input: DecideInput): Action {
       'quarantined',
       'there is data here, but no memory of it beside it: whose it is and what it promised is unknown',
     );
+  const unproved = whenUnproved(input);
+  if (unproved !== undefined) return unproved;
   switch (authority.phase) {
     case 'bootstrap':
       return duringBootstrap(input);
@@ -121,7 +126,8 @@ function asFollower(input: DecideInput, authority: AuthorityRecord, leaderName: 
   if (local.process === 'starting') return hold('starting', 'waiting until Postgres answers');
   if (leader === undefined) return hold('frozen', 'no leader is registered');
   if (local.upstream !== upstreamName(leader)) return { kind: 'follow', leader };
-  if (estate.members[member]?.incarnation !== memory.incarnation) return { kind: 'register' };
+  if (estate.members[member]?.incarnation !== memory.incarnation || memory.restore !== null)
+    return { kind: 'register' };
   return hold('following', null);
 }
 

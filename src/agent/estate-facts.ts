@@ -1,4 +1,5 @@
 import type { EstateView } from '../controlplane/estate-watch.ts';
+import { openLossesOf } from '../controlplane/loss/naming.ts';
 import type { MemberContext } from './context.ts';
 import type { EstateFacts } from './action.ts';
 
@@ -22,5 +23,8 @@ export function estateFacts(
     leaseTerm: view?.lease?.value.term ?? null,
     handover: view?.handoverRequest?.value,
     handedOver: view?.handoverReport?.value,
+    rejoin: view?.rejoins.get(member)?.value,
+    salvaged: view?.salvaged.get(member)?.value,
+    openLosses: view === undefined ? [] : openLossesOf(view, member),
   };
 }

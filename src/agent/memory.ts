@@ -1,4 +1,5 @@
 import { refusedError } from '../domain/errors.ts';
+import type { RejoinMethod } from '../domain/rejoin-records.ts';
 import { readIfThere, writeDurably } from './durable-file.ts';
 
 /**
@@ -29,6 +30,19 @@ export interface AgentMemory {
     readonly positions: Readonly<Record<string, string>>;
   } | null;
   readonly quarantine: { readonly reason: string; readonly since: string } | null;
+  /** How the data was made anew, from before a byte of it was changed until it is registered. */
+  readonly restore: Restoring | null;
+}
+
+/** `proved`: nothing is left to compare with the leader; a clone never has anything. */
+export interface Restoring {
+  readonly operation: string | null;
+  readonly formerIncarnation: string | null;
+  /** Under which it was begun. */
+  readonly term: number;
+  readonly method: RejoinMethod;
+  readonly reason: string | null;
+  readonly proved: boolean;
 }
 
 export const blankMemory = (member: string): AgentMemory => ({
@@ -44,6 +58,7 @@ export const blankMemory = (member: string): AgentMemory => ({
   promotingTerm: null,
   handedOver: null,
   quarantine: null,
+  restore: null,
 });
 
 /** What the agent needs of it. A change is durable when `update` returns. */

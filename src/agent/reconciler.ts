@@ -41,6 +41,10 @@ const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberSta
   'take-over': 'frozen',
   demote: 'starting',
   quarantine: 'quarantined',
+  salvage: 'quarantined',
+  restore: 'cloning',
+  prove: 'starting',
+  reclone: 'cloning',
 };
 
 /** What is looked at, and how what was decided is carried out. Both may take long and may throw: they are done again. */

@@ -104,6 +104,21 @@ const catalog = {
   token_invalid: { exit: 2, when: 'not a reservation token that a client could send' },
   token_not_found: { exit: 4, when: 'the authority knows no such token; it may still be in flight' },
   token_unknown: { exit: 5, when: 'the authority could not be asked, or its answer can not be trusted' },
+  member_not_heard: { exit: 4, when: 'the member’s agent does not answer' },
+  member_not_quarantined: { exit: 4, when: 'the member is not shut, so there is nothing to bring back' },
+  rejoin_active: { exit: 4, when: 'the member is being rejoined already' },
+  salvage_incomplete: { exit: 5, when: 'what the member holds was not salvaged in time' },
+  loss_not_signed_off: { exit: 6, when: 'a person has to sign off what a failover lost first' },
+  rejoin_overdue: { exit: 5, when: 'the member has not caught up or been taken in, in time' },
+  loss_open: { exit: 4, when: 'what a failover lost is not signed off, so not known for certain' },
+  loss_not_found: { exit: 4, when: 'that operation is not known to have lost anything' },
+  loss_not_salvaged: {
+    exit: 4,
+    when: 'a member that may hold lost decisions was neither salvaged nor waived',
+  },
+  loss_member_unknown: { exit: 2, when: 'the loss does not name that member' },
+  loss_token_unknown: { exit: 4, when: 'the report does not name that token' },
+  loss_replay_incomplete: { exit: 5, when: 'not every lost decision is known to be decided again' },
   desk_invalid: { exit: 2, when: 'not a desk that a key could be for' },
   keys_unreadable: { exit: 2, when: 'the keys file can not be read or written' },
   keys_invalid: { exit: 2, when: 'the keys file breaks a rule' },
@@ -248,4 +263,18 @@ export const MEMBERSHIP_ERRORS: readonly ErrorCode[] = [
   'last_voter_in_sync',
   'plan_drifted',
   'membership_overdue',
+];
+
+/** Why a rejoin is refused, and how one can stop short of done. */
+export const REJOIN_ERRORS: readonly ErrorCode[] = [
+  'cluster_not_found',
+  'cluster_not_open',
+  'member_not_found',
+  'member_leads',
+  'member_not_heard',
+  'member_not_quarantined',
+  'rejoin_active',
+  'salvage_incomplete',
+  'loss_not_signed_off',
+  'rejoin_overdue',
 ];

@@ -1,7 +1,7 @@
 import type { Keys } from '../controlplane/keys.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { EtcdPort } from '../etcd/port.ts';
-import type { TokenResolutionOptions } from '../gateway/token-resolution.ts';
+import type { TokenResolutionOptions } from '../gateway/token-types.ts';
 import { confirmYes } from './prompt.ts';
 import type { TokenResolutionData } from './schemas/token.ts';
 import { tokenData } from './token-command.ts';

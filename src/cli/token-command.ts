@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { LeaderConnection } from '../gateway/leader-connections.ts';
-import type { TokenResolution, TokenResolutionOptions } from '../gateway/token-resolution.ts';
+import type { TokenResolution, TokenResolutionOptions } from '../gateway/token-types.ts';
 import { refusedError, unknownError, usageError, type CapstanError } from '../domain/errors.ts';
 import { CLIENT_ID_RULE, isClientId } from '../domain/identifiers.ts';
 import { formatAmount } from '../domain/money.ts';
@@ -17,22 +17,29 @@ const CONNECT_MS = 3_000;
  */
 export async function withAuthorities<T>(
   options: { readonly etcd: EtcdPort; readonly estate: Estate },
-  use: (asking: Pick<TokenResolutionOptions, 'routes' | 'take'>) => Promise<T>,
+  use: (asking: Pick<TokenResolutionOptions, 'routes' | 'losses' | 'take'>) => Promise<T>,
 ): Promise<T> {
   const { etcd, estate } = options;
-  const [{ watchEstate }, { RouteTable }, { estateMissing }] = await Promise.all([
-    import('../controlplane/estate-watch.ts'),
-    import('../gateway/route-table.ts'),
-    import('../controlplane/store.ts'),
-  ]);
-  const live = await watchEstate({ etcd, keys: estate.keys });
+  const [{ watchEstate }, { RouteTable }, { estateMissing }, { LossBook }, { readReport }] =
+    await Promise.all([
+      import('../controlplane/estate-watch.ts'),
+      import('../gateway/route-table.ts'),
+      import('../controlplane/store.ts'),
+      import('../gateway/loss-book.ts'),
+      import('../controlplane/loss/report.ts'),
+    ]);
+  const { keys } = estate;
+  const live = await watchEstate({ etcd, keys });
+  const losses = new LossBook({ source: live, readReport: (operation) => readReport(etcd, keys, operation) });
   try {
     if (live.current().map === undefined) throw estateMissing(estate.keys);
     return await use({
       routes: new RouteTable(live),
+      losses,
       take: (cluster, member) => connectAsOperator(estate, cluster, member),
     });
   } finally {
+    losses.close();
     await live.close();
   }
 }
@@ -78,7 +85,7 @@ export function checkTokenRequest({ token, issuer }: { token: string; issuer: st
 }
 
 export function tokenData(resolution: TokenResolution, changed: boolean): TokenResolutionData {
-  const { token, issuer, status, detail, issuers, outcome, evidence } = resolution;
+  const { token, issuer, status, detail, issuers, outcome, lost, evidence } = resolution;
   return {
     changed,
     token,
@@ -98,6 +105,15 @@ export function tokenData(resolution: TokenResolution, changed: boolean): TokenR
             reservation: outcome.reservation,
             notional: outcome.notional === null ? null : formatAmount(BigInt(outcome.notional)),
             decidedAt: outcome.decided_at,
+          },
+    lost:
+      lost === null
+        ? null
+        : {
+            operation: lost.operation,
+            commitToken: lost.commit_token,
+            outcome: lost.outcome,
+            maybeAcknowledged: lost.maybe_acknowledged,
           },
     evidence: {
       shard: evidence.shard,
@@ -143,7 +159,7 @@ export function tokenError({
 }
 
 export function tokenSections(data: TokenResolutionData): Section[] {
-  const { outcome, evidence } = data;
+  const { outcome, lost, evidence } = data;
   return [
     facts([
       ['token', data.token],
@@ -158,6 +174,13 @@ export function tokenSections(data: TokenResolutionData): Section[] {
             ['notional', outcome.notional],
             ['reason', outcome.reason],
             ['decided', outcome.decidedAt],
+          ] as const)),
+      ...(lost === null
+        ? []
+        : ([
+            ['lost by', lost.operation],
+            ['was', `${lost.outcome} as ${lost.commitToken}`],
+            ['acknowledged', lost.maybeAcknowledged ? 'maybe' : 'no'],
           ] as const)),
     ]),
     facts(

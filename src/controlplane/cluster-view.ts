@@ -19,6 +19,7 @@ import type {
   StopReport,
   TallyRecord,
 } from '../domain/records.ts';
+import type { RejoinRequest, RestoreReport, SalvageReport } from '../domain/rejoin-records.ts';
 import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
 import { recordOf, type Versioned } from './store.ts';
@@ -51,6 +52,10 @@ export interface ClusterView {
   readonly tally: Versioned<TallyRecord> | undefined;
   /** By operation id. */
   readonly losses: ReadonlyMap<string, Versioned<LossRecord>>;
+  /** By member. */
+  readonly rejoins: ReadonlyMap<string, Versioned<RejoinRequest>>;
+  readonly salvaged: ReadonlyMap<string, Versioned<SalvageReport>>;
+  readonly restored: ReadonlyMap<string, Versioned<RestoreReport>>;
   /** By coordinator id. */
   readonly coordinators: ReadonlyMap<string, Versioned<CoordinatorRecord>>;
 }
@@ -78,6 +83,9 @@ export const emptyClusterView = (name: string): ClusterView => ({
   block: undefined,
   tally: undefined,
   losses: new Map(),
+  rejoins: new Map(),
+  salvaged: new Map(),
+  restored: new Map(),
   coordinators: new Map(),
 });
 
@@ -160,6 +168,9 @@ export function clusterViewFrom({
     block: one(keys.automaticBlock(cluster)),
     tally: one(keys.automaticTally(cluster)),
     losses: under(keys.losses(cluster)),
+    rejoins: under(keys.rejoins(cluster)),
+    salvaged: under(keys.salvagedReports(cluster)),
+    restored: under(keys.restoredReports(cluster)),
     coordinators: under(keys.coordinators(cluster)),
   };
 }

@@ -150,9 +150,34 @@ export class Keys {
   progress(cluster: string, member: string): string {
     return this.progressOf(cluster) + member;
   }
+  /** What a rejoin asks of a member's agent; admits one a member. */
+  rejoins(cluster: string): string {
+    return `${this.cluster(cluster)}rejoins/`;
+  }
+  rejoin(cluster: string, member: string): string {
+    return this.rejoins(cluster) + member;
+  }
+  salvagedReports(cluster: string): string {
+    return `${this.cluster(cluster)}salvaged/`;
+  }
+  salvagedReport(cluster: string, member: string): string {
+    return this.salvagedReports(cluster) + member;
+  }
+  restoredReports(cluster: string): string {
+    return `${this.cluster(cluster)}restored/`;
+  }
+  restoredReport(cluster: string, member: string): string {
+    return this.restoredReports(cluster) + member;
+  }
   /** What was salvaged of each member, and the report once it is signed off, in chunks. Daemons don't follow it. */
   lossReport(operation: string): string {
     return `${this.prefix}losses/${operation}/`;
+  }
+  salvageChunks(operation: string, member: string): string {
+    return `${this.lossReport(operation)}members/${member}/`;
+  }
+  reportChunks(operation: string): string {
+    return `${this.lossReport(operation)}report/`;
   }
   get operations(): string {
     return `${this.prefix}operations/`;

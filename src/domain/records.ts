@@ -381,7 +381,7 @@ export interface CoordinatorRecord {
   readonly since: string;
 }
 
-export type OperationKind = 'failover' | 'membership' | 'switchover';
+export type OperationKind = 'failover' | 'switchover' | 'rejoin' | 'membership';
 export type OperationStatus = 'running' | 'done' | 'failed' | 'aborted';
 
 export interface OperationStep {

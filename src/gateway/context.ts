@@ -5,6 +5,7 @@ import type { Batcher } from './batcher.ts';
 import type { KeyRing } from './keys.ts';
 import type { LeaseObserver } from './lease-observer.ts';
 import type { LeaderConnections } from './leader-connections.ts';
+import type { LossBook } from './loss-book.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -17,6 +18,7 @@ export interface GatewayContext {
   readonly batcher: Batcher<Command, Answer>;
   readonly connections: LeaderConnections;
   readonly leases: LeaseObserver;
+  readonly losses: LossBook;
   readonly contract: Contract;
   readonly metrics: GatewayMetrics;
   /** The ring in force now: the file may have changed. */

@@ -3,17 +3,25 @@ import { assertNever } from '../domain/errors.ts';
 import type { AnswerFacts, CommandRefusal, Outcome } from '../reservations/types.ts';
 import { commitTokenOf } from './answer.ts';
 import type { ProblemCode, ProblemDetails } from './problem.ts';
+import type { LostOutcome } from './token-types.ts';
 
 export interface DecidedReply {
   readonly status: number;
   readonly body: string;
 }
 
+export interface DecidedAbout {
+  readonly shard: AnswerFacts['shard'];
+  readonly token: string;
+  /** A decision under the same token that a failover lost before. */
+  readonly lostBefore?: LostOutcome | undefined;
+}
+
 /**
  * A decision as its caller reads it. It is made from the stored outcome alone, so that a replay is the first answer byte
  * for byte, but for `replayed` and the status code.
  */
-export function decidedReply(outcome: Outcome, shard: AnswerFacts['shard'], token: string): DecidedReply {
+export function decidedReply(outcome: Outcome, { shard, token, lostBefore }: DecidedAbout): DecidedReply {
   const where = {
     reservation_token: token,
     commit_token: commitTokenOf(shard, outcome),
@@ -21,6 +29,7 @@ export function decidedReply(outcome: Outcome, shard: AnswerFacts['shard'], toke
     position: outcome.position,
   };
   const remaining = amount(outcome.remaining);
+  const anew = lostBefore === undefined ? {} : { lost_before: lostBefore };
   const { replayed, command, reason } = outcome;
   switch (outcome.outcome) {
     case 'confirmed':
@@ -33,6 +42,7 @@ export function decidedReply(outcome: Outcome, shard: AnswerFacts['shard'], toke
               ...where,
               remaining,
               replayed,
+              ...anew,
             }),
           }
         : {
@@ -44,15 +54,16 @@ export function decidedReply(outcome: Outcome, shard: AnswerFacts['shard'], toke
               reserved: amount(outcome.reserved_after),
               remaining,
               replayed,
+              ...anew,
             }),
           };
     case 'rejected':
       return {
         status: 409,
-        body: JSON.stringify({ status: 'rejected', reason, ...where, remaining, replayed }),
+        body: JSON.stringify({ status: 'rejected', reason, ...where, remaining, replayed, ...anew }),
       };
     case 'abandoned':
-      return { status: 409, body: JSON.stringify({ status: 'abandoned', ...where, replayed }) };
+      return { status: 409, body: JSON.stringify({ status: 'abandoned', ...where, replayed, ...anew }) };
     default:
       return assertNever(outcome.outcome);
   }

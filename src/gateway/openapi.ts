@@ -53,6 +53,8 @@ const AUTHORITY_HEADERS = {
   'Capstan-Rpo-Action':
     'What the RPO gate does now: `throttle`, `close` or `degrade`, as the contract says; else `none`, or `unknown`.',
   'Capstan-Durability': '`sync`: held by the same-region follower; `degraded`: by the leader alone.',
+  'Capstan-Lost-Before':
+    'Only with a decision under a token whose earlier decision a failover lost: that operation; `unknown` while it can’t be told.',
 } as const;
 
 const headers = () =>
@@ -197,7 +199,8 @@ function paths() {
     '/reservation-tokens/{token}': {
       get: {
         operationId: 'resolveToken',
-        summary: 'What became of a reservation token. Without an issuer, every authority is asked.',
+        summary:
+          'What became of a reservation token. Without an issuer, every authority is asked. `lost`: a failover lost it, by its signed-off report.',
         security: secured,
         parameters: [
           pathParameter('token', 'The reservation token.'),
@@ -208,7 +211,9 @@ function paths() {
           200: json('Its outcome.', 'TokenOutcome'),
           404: problemReply('The authority itself knows no such token; it may still be in flight.'),
           409: problemReply('Several issuers know it: name one.'),
-          503: unavailable('The authority could not say (`outcome_unknown`).'),
+          503: unavailable(
+            'Nobody can say (`outcome_unknown`): the authority could not, or a failover may have lost it and its loss is not signed off.',
+          ),
         },
       },
     },

@@ -12,6 +12,7 @@ import {
 } from './problem.ts';
 import { headersOfFacts, headersOfRoute, type ReplyHeaders } from './reply-headers.ts';
 import type { RouteTable } from './route-table.ts';
+import type { LostOutcome } from './token-types.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -20,6 +21,8 @@ export interface AnsweredCommand {
   readonly shard: number;
   readonly issuer: string;
   readonly token: string;
+  /** The decision under this token that a failover lost before; `unread`: that can't be found out now. */
+  readonly lostBefore?: LostOutcome | 'unread' | undefined;
 }
 
 /** Puts a command's answer into HTTP. */
@@ -29,7 +32,7 @@ export function replyAnswer(
   answer: Answer,
   command: AnsweredCommand,
 ): FastifyReply {
-  const { shard, token } = command;
+  const { shard, token, lostBefore } = command;
   switch (answer.kind) {
     case 'decided': {
       const headers = headersOfFacts(routes, answer.facts);
@@ -37,7 +40,10 @@ export function replyAnswer(
         const { code, details } = commandRefusal(answer.result.refused);
         return sendProblem(reply, code, details, headers);
       }
-      const { status, body } = decidedReply(answer.result, shard, token);
+      if (lostBefore !== undefined)
+        headers['capstan-lost-before'] = lostBefore === 'unread' ? 'unknown' : lostBefore.operation;
+      const known = lostBefore === 'unread' ? undefined : lostBefore;
+      const { status, body } = decidedReply(answer.result, { shard, token, lostBefore: known });
       headers['content-type'] = JSON_TYPE;
       return reply.code(status).headers(headers).send(body);
     }

@@ -7,6 +7,7 @@ import type { EstateConfig, GatewayConfig } from '../config/estate-config.ts';
 import type { EstateView } from '../controlplane/estate-snapshot.ts';
 import { type EstateWatch, watchEstate } from '../controlplane/estate-watch.ts';
 import { Keys } from '../controlplane/keys.ts';
+import { readReport } from '../controlplane/loss/report.ts';
 import type { Contract } from '../domain/contract.ts';
 import { messageOf, unreachableError, usageError } from '../domain/errors.ts';
 import { etcdFromConfig } from '../etcd/from-config.ts';
@@ -20,6 +21,7 @@ import { KeyFile } from './key-file.ts';
 import { Grants } from './grants.ts';
 import { LeaderConnections } from './leader-connections.ts';
 import { LeaseObserver } from './lease-observer.ts';
+import { LossBook } from './loss-book.ts';
 import { GatewayMetrics } from './metrics.ts';
 import { RouteTable, type ShardRoute } from './route-table.ts';
 import { buildServer } from './server.ts';
@@ -68,14 +70,20 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
     closers.push(() => keyFile.close());
     const etcd = await etcdFromConfig(config, own.region);
     closers.push(() => etcd.close());
+    const estateKeys = new Keys(config.estate);
     const live = await watchEstate({
       etcd,
-      keys: new Keys(config.estate),
+      keys: estateKeys,
       onReport: (report) => logger.error({ report }, 'etcd said something that is not believed'),
       onBreak: (error) => logger.warn({ reason: messageOf(error) }, 'the watch of etcd broke'),
     });
     closers.push(() => live.close());
     const contract = await contractOf(live, signal);
+    const losses = new LossBook({
+      source: live,
+      readReport: (operation) => readReport(etcd, estateKeys, operation),
+    });
+    closers.push(() => losses.close());
     const parts = assemble({ config, gateway, own, live, contract, logger });
     closers.push(() => parts.close());
     let stopping = false;
@@ -85,6 +93,7 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
         region: own.region,
         version: await packageVersion(),
         contract,
+        losses,
         keys: () => keyFile.ring,
         staleForMs: () => live.staleForMs(),
         stopping: () => stopping,

@@ -61,6 +61,15 @@ const decided = {
   position,
 };
 const replayed = z.boolean().meta({ description: 'The token had this outcome already.' });
+const lost = z
+  .strictObject({
+    operation: z.string(),
+    commit_token: commitToken,
+    outcome: z.string(),
+    maybe_acknowledged: z.boolean(),
+  })
+  .meta({ description: 'A decision under this token that a failover lost, by its signed-off report.' });
+const lost_before = lost.optional();
 export const confirmedReply = z
   .strictObject({
     status: z.literal('confirmed'),
@@ -68,6 +77,7 @@ export const confirmedReply = z
     ...decided,
     remaining: amountOutput,
     replayed,
+    lost_before,
   })
   .meta({ id: 'Confirmed' });
 export const limitReply = z
@@ -78,6 +88,7 @@ export const limitReply = z
     reserved: amountOutput,
     remaining: amountOutput,
     replayed,
+    lost_before,
   })
   .meta({ id: 'LimitSet', description: 'remaining is negative when the issuer is over its limit.' });
 export const rejectedReply = z
@@ -87,10 +98,11 @@ export const rejectedReply = z
     ...decided,
     remaining: amountOutput,
     replayed,
+    lost_before,
   })
   .meta({ id: 'Rejected', description: 'A decision, and final for its token.' });
 export const abandonedReply = z
-  .strictObject({ status: z.literal('abandoned'), ...decided, replayed })
+  .strictObject({ status: z.literal('abandoned'), ...decided, replayed, lost_before })
   .meta({ id: 'Abandoned', description: 'The token was settled before this command was decided.' });
 export const unknownReply = z
   .strictObject({ status: z.literal('unknown'), reservation_token: clientId, resolve: z.string() })
@@ -124,6 +136,7 @@ export const tokenReply = z
     commit_token: commitToken.nullable(),
     remaining: amountOutput.nullable(),
     decided_at: z.string().nullable(),
+    lost: lost.nullable(),
     evidence,
   })
   .meta({ id: 'TokenOutcome' });

@@ -1,3 +1,4 @@
+import { assertNever } from '../domain/errors.ts';
 import { decide, findToken, resolveToken } from '../reservations/client.ts';
 import {
   isRefusedCommand,
@@ -10,58 +11,10 @@ import {
 } from '../reservations/types.ts';
 import { commitTokenOf, judge } from './answer.ts';
 import { returnedAs, type LeaderConnection } from './leader-connections.ts';
-import type { RouteTable, ShardRoute } from './route-table.ts';
-
-/** Who answered, under which authority, and how long its right still ran. Null: not known. */
-export interface Evidence {
-  readonly shard: number | null;
-  readonly cluster: string | null;
-  readonly member: string | null;
-  readonly generation: number | null;
-  readonly term: number | null;
-  readonly epoch: number | null;
-  /** The shard's head when this was true. */
-  readonly position: string | null;
-  readonly commit_token: string | null;
-  readonly lease_left_ms: number | null;
-  readonly degraded: boolean | null;
-}
-
-/** One authority that answered a search over all clusters. */
-interface Asked {
-  readonly cluster: string;
-  readonly member: string;
-  readonly term: number;
-  readonly epoch: number;
-  readonly lease_left_ms: number;
-}
-
-export type TokenStatus = 'confirmed' | 'rejected' | 'abandoned' | 'lost' | 'not_found' | 'unknown';
-
-export interface TokenResolution {
-  readonly status: TokenStatus;
-  readonly token: string;
-  readonly issuer: string | null;
-  readonly outcome: Outcome | null;
-  /** Why it is unknown, or what to bear in mind, for a person; else null. */
-  readonly detail: string | null;
-  /** Every issuer that knows the token, when no issuer was named and several do. */
-  readonly issuers: readonly string[];
-  /** The evidence of a search that found nothing: every cluster's authority, as it answered. Else empty. */
-  readonly asked: readonly Asked[];
-  readonly evidence: Evidence;
-  readonly facts: AnswerFacts | null;
-}
-
-export interface TokenResolutionOptions {
-  readonly routes: RouteTable;
-  /** A connection to a cluster's leader that may ask; rejects when there is none in time. */
-  readonly take: (cluster: string, leader: string) => Promise<LeaderConnection>;
-  readonly token: string;
-  /** Without it, every cluster's authority is asked; if one can't be asked, the answer is `unknown`. */
-  readonly issuer?: string | undefined;
-  readonly deadlineMs: number;
-}
+import { lostOutcome } from './lost-outcome.ts';
+import type { LossStanding } from './loss-book.ts';
+import type { ShardRoute } from './route-table.ts';
+import type { Asked, Evidence, TokenResolution, TokenResolutionOptions } from './token-types.ts';
 
 const NO_EVIDENCE: Evidence = {
   shard: null,
@@ -89,7 +42,8 @@ export async function resolveByToken(options: TokenResolutionOptions): Promise<T
   if (only === undefined) {
     const { asked } = search;
     const detail = `asked ${asked.map(({ cluster }) => cluster).join(', ')}; ${IN_FLIGHT}`;
-    return resolution(options, { status: 'not_found', detail, asked });
+    const absent = resolution(options, { status: 'not_found', detail, asked });
+    return withStanding(absent, await options.losses.standingAnywhere(options.token));
   }
   if (others.length > 0) {
     const detail = 'several issuers know this token: name one';
@@ -114,7 +68,40 @@ export async function settleToken(
   });
 }
 
-function resolveAt(
+async function resolveAt(
+  options: TokenResolutionOptions & { readonly issuer: string },
+  until: number,
+): Promise<TokenResolution> {
+  const { issuer, token, losses } = options;
+  const found = await askAt(options, until);
+  const { shard } = found.evidence;
+  if (found.status !== 'not_found' || shard === null) return found;
+  return withStanding({ ...found, settleable: true }, await losses.standing(shard, { issuer, token }));
+}
+
+/** What an absent token is once it is known what failovers have lost. */
+function withStanding(absent: TokenResolution, standing: LossStanding): TokenResolution {
+  switch (standing.kind) {
+    case 'none':
+      return absent;
+    case 'unknown':
+      return {
+        ...absent,
+        status: 'unknown',
+        detail: standing.why,
+        settleable: absent.settleable && !standing.mayEnd,
+      };
+    case 'lost': {
+      const { issuer } = standing.entry;
+      const lost = lostOutcome(standing);
+      return { ...absent, status: 'lost', issuer, detail: null, settleable: false, lost };
+    }
+    default:
+      return assertNever(standing);
+  }
+}
+
+function askAt(
   options: TokenResolutionOptions & { readonly issuer: string },
   until: number,
 ): Promise<TokenResolution> {
@@ -288,6 +275,8 @@ const resolution = (
   token,
   issuer: issuer ?? null,
   outcome: null,
+  lost: null,
+  settleable: false,
   detail: null,
   issuers: [],
   asked: [],

@@ -47,6 +47,8 @@ export interface StartServerOptions {
   readonly identFile?: string;
   readonly logFile: string;
   readonly osUser: string;
+  /** Wins over the configuration file. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** True: its own session, so that it outlives a terminal's Ctrl-C and its starter's process group. */
   readonly detached?: boolean;
 }
@@ -57,10 +59,12 @@ export interface StartServerOptions {
  */
 export async function startServer(options: StartServerOptions): Promise<ServerProcess> {
   const { binaries, dataDir, configFile, hbaFile, identFile, logFile, osUser, detached = false } = options;
+  const { settings = {} } = options;
   const account = await osAccount(osUser);
   const args = ['-D', dataDir, '-c', `config_file=${configFile}`];
   if (hbaFile !== undefined) args.push('-c', `hba_file=${hbaFile}`);
   if (identFile !== undefined) args.push('-c', `ident_file=${identFile}`);
+  for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
   const log = await open(logFile, 'a');
   try {
     const child = spawn(binaries.path('postgres'), args, {

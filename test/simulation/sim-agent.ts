@@ -4,6 +4,7 @@ import type { MemberContext } from '../../src/agent/context.ts';
 import { newIncarnation } from '../../src/agent/incarnation.ts';
 import { type AgentMemory, blankMemory, type Memory } from '../../src/agent/memory.ts';
 import { runParts } from '../../src/agent/parts.ts';
+import type { DataMaker } from '../../src/agent/data-maker.ts';
 import type { Work } from '../../src/agent/work.ts';
 import type { Clock } from '../../src/clock/clock.ts';
 import { watchEstate } from '../../src/controlplane/estate-watch.ts';
@@ -87,9 +88,12 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
         clock,
       };
       const own = new SimMemberPostgres(process, postgres, memory);
-      const make = {
-        bootstrap: (work: Work) => bootstrap(work, own, postgres),
-        clone: (work: Work, leader: string) => clone(work, own, { postgres, leader, process }),
+      const make: DataMaker = {
+        bootstrap: (work) => bootstrap(work, own, postgres),
+        clone: (work, leader) => clone(work, own, { postgres, leader, process }),
+        salvage: notSimulated,
+        restore: cloneInstead,
+        prove: notSimulated,
       };
       await runParts({ context, postgres: own, make, watch, signal: never });
     } catch (error) {
@@ -170,4 +174,18 @@ function loggerOf(process: SimProcess): AgentLogger {
     process.scheduler.note(`${process.name}: ${message}${typeof reason === 'string' ? ` (${reason})` : ''}`);
   };
   return { info: log, warn: log, error: log, debug: log };
+}
+
+/** Nobody asks for a rejoin here. */
+const notSimulated = (): Promise<void> => Promise.reject(new Error('a rejoin is not simulated'));
+
+/** As src/agent/restore/restore.ts where it has doubts. */
+async function cloneInstead({ context: { memory, clock } }: Work): Promise<void> {
+  await memory.update({
+    building: 'clone',
+    incarnation: newIncarnation(clock),
+    opened: 'standby',
+    ledTerm: 0,
+    promotingTerm: null,
+  });
 }

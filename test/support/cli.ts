@@ -51,6 +51,8 @@ export function runCli(
         resolve({ status: typeof code === 'number' ? code : -1, stdout, stderr });
       },
     );
+    // A command that never reads may have ended by then.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input ?? '');
   });
 }

@@ -1,6 +1,7 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { revisionOf, Transaction } from '../../controlplane/store.ts';
 import type { MemberRecord } from '../../domain/records.ts';
+import type { RestoreReport } from '../../domain/rejoin-records.ts';
 import type { Work } from '../work.ts';
 
 /** Tells etcd which data this member holds. From then on it may be taken into the in-sync set. */
@@ -20,10 +21,25 @@ export async function register({ context, postgres, view, authority }: Work): Pr
     registeredAt: timestampOf(clock),
   };
   const key = keys.member(cluster, member);
-  const done = await new Transaction(etcd)
+  const { restore } = memory.value;
+  const transaction = new Transaction(etcd)
     .expect(keys.authority(cluster), authority.revision)
     .expect(key, revisionOf(view.members.get(member)))
-    .put(key, record)
-    .commit();
-  if (done) logger.info({ incarnation }, 'registered');
+    .put(key, record);
+  if (restore !== null) {
+    const { operation, formerIncarnation, method, reason } = restore;
+    const report: RestoreReport = {
+      operation,
+      member,
+      formerIncarnation,
+      incarnation,
+      method,
+      reason,
+      restoredAt: timestampOf(clock),
+    };
+    transaction.put(keys.restoredReport(cluster, member), report);
+  }
+  if (!(await transaction.commit())) return;
+  await memory.update({ restore: null });
+  logger.info({ incarnation, restored: restore?.method ?? null }, 'registered');
 }

@@ -6,10 +6,12 @@ import { DRILL_SCHEMAS } from './drill.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
 import { failoverPlan, failoverRun } from './failover.ts';
 import { historyVerdict } from './history.ts';
+import { lossList, lossReplay, lossShow, lossSignOff } from './loss.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { MEMBERSHIP_SCHEMAS } from './membership.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
 import { checkList, readinessReport } from './readiness.ts';
+import { memberRejoin } from './rejoin.ts';
 import { rpoShow } from './rpo.ts';
 import { SANDBOX_SCHEMAS } from './sandbox.ts';
 import { status } from './status.ts';
@@ -48,12 +50,17 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   Help: help,
   HistoryVerdict: historyVerdict,
   Init: init,
+  LossList: lossList,
+  LossReplay: lossReplay,
+  LossShow: lossShow,
+  LossSignOff: lossSignOff,
   MapDiff: mapDiff,
   MapHistory: mapHistory,
   MapRoute: mapRoute,
   MapShow: mapShow,
   MemberList: memberList,
   ...MEMBERSHIP_SCHEMAS,
+  MemberRejoin: memberRejoin,
   OperationAbort: operationAbort,
   OperationList: operationList,
   OperationResume: operationResume,

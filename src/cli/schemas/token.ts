@@ -32,6 +32,14 @@ export const tokenResolution = z.strictObject({
       decidedAt: time,
     })
     .nullable(),
+  lost: z
+    .strictObject({
+      operation: z.string().describe('The failover that lost it.'),
+      commitToken: z.string(),
+      outcome: z.string().describe('What it was before.'),
+      maybeAcknowledged: yes.describe('Whether its caller may have been told.'),
+    })
+    .nullable(),
   evidence: z.strictObject({
     shard: count.nullable(),
     cluster: name.nullable(),

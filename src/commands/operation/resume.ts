@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS, OPERATION_ERRORS, SWITCHOVER_ENDINGS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS, SWITCHOVER_ENDINGS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { refusedError, type CapstanError } from '../../domain/errors.ts';
 import { countFlag, durationFlag } from '../../cli/flags.ts';
@@ -19,6 +19,7 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
     'operation_aborted',
     'loss_not_open',
     ...SWITCHOVER_ENDINGS,
+    ...REJOIN_ERRORS,
     ...OPERATION_ERRORS,
   ] as const;
   static override examples = [

@@ -57,7 +57,7 @@ export default class TokenResolve extends CapstanCommand<typeof TokenResolve> {
       withAuthorities({ etcd, estate }, async (asking) => {
         const request = { ...asking, token, deadlineMs };
         const found = await resolveByToken({ ...request, issuer });
-        if (!settle || issuer === undefined || found.status !== 'not_found')
+        if (!settle || issuer === undefined || !found.settleable)
           return { data: tokenData(found, false), warnings: [] };
         return settleCommand({ etcd, keys: estate.keys, request: { ...request, issuer }, interactive, yes });
       }),

@@ -3,6 +3,7 @@ import { lossNotOpen } from '../failover/approvals.ts';
 import { abortFailover, resumeFailover } from '../failover/resume.ts';
 import { abortMembership, resumeMembership } from '../membership/resume.ts';
 import { abortSwitchover, adoptSwitchover, resumeSwitchover } from '../switchover/resume.ts';
+import { abortRejoin, resumeRejoin } from '../rejoin/resume.ts';
 import { readOperation } from './journal.ts';
 import type { OperationResult } from './run.ts';
 import type { ControlOptions } from './take-over.ts';
@@ -22,6 +23,7 @@ const CONTROLS: Readonly<Record<OperationKind, OperationControl>> = {
   failover: { acceptsLoss: true, resume: resumeFailover, adopt: resumeFailover, abort: abortFailover },
   membership: { resume: resumeMembership, adopt: resumeMembership, abort: abortMembership },
   switchover: { resume: resumeSwitchover, adopt: adoptSwitchover, abort: abortSwitchover },
+  rejoin: { resume: resumeRejoin, adopt: resumeRejoin, abort: abortRejoin },
 };
 
 /**

@@ -11,7 +11,7 @@ import { restoreClock } from './means/clocks.ts';
 import { openClusterIn, readViews } from './means/clusters.ts';
 import { emptyDisks } from './means/disks.ts';
 import { acknowledge, endActiveOperation } from './means/failover.ts';
-import { emptyMember, standingOf } from './means/rejoin.ts';
+import { bringBack, standingOf } from './means/rejoin.ts';
 import type { Site } from './means/site.ts';
 import { letGoOfAll } from './means/standing.ts';
 import { whatIsNotWell } from './means/wellness.ts';
@@ -35,8 +35,7 @@ export interface HealReport {
 const TIMEOUT_MS = 180_000;
 const LOCK_WAIT_MS = 15_000;
 const POLL_MS = 200;
-/** How long a heartbeat may outlive what it says of a member that was emptied. */
-const LAST_WORD_MS = 30_000;
+const REJOIN_WITHIN_MS = 60_000;
 
 /**
  * Brings a sandbox back from whatever was done to it, by looking at what is and not at what is remembered: paused and dead
@@ -49,12 +48,11 @@ export async function healAll(options: HealOptions): Promise<HealReport> {
   const { paths, desks, timeoutMs = TIMEOUT_MS, stop, onProgress } = options;
   const startedAt = performance.now();
   const done: string[] = [];
-  const emptiedAt = new Map<string, number>();
   letGoOfAll(paths);
   for (const { region } of options.environment.gateways) desks?.set(region, 'pass');
   for (;;) {
     stop?.throwIfAborted();
-    const missing = (await mendOnce(options, { done, emptiedAt })) ?? (await whatIsNotWell(options));
+    const missing = (await mendOnce(options, { done })) ?? (await whatIsNotWell(options));
     if (missing === undefined) return { done, tookMs: Math.round(performance.now() - startedAt) };
     onProgress?.({ done, missing });
     if (performance.now() - startedAt > timeoutMs) {
@@ -71,8 +69,6 @@ export async function healAll(options: HealOptions): Promise<HealReport> {
 
 interface Notes {
   readonly done: string[];
-  /** Member -> when it was emptied. */
-  readonly emptiedAt: Map<string, number>;
 }
 
 /** One look at everything, mending what can be mended now. Answers what stood in the way. */
@@ -115,7 +111,7 @@ async function mendLinks({ paths, state }: Site, { done }: Notes): Promise<void>
 
 async function mendCluster(site: HealOptions, notes: Notes, view: ClusterView | undefined): Promise<void> {
   if (view === undefined) return;
-  const { done, emptiedAt } = notes;
+  const { done } = notes;
   if (view.activeOperation !== undefined) {
     const operation = await endActiveOperation(site, view.name);
     if (operation !== undefined) done.push(`ended operation ${operation}`);
@@ -129,9 +125,7 @@ async function mendCluster(site: HealOptions, notes: Notes, view: ClusterView | 
   if (restored) done.push(`restored the clock of ${cluster.leader}`);
   for (const member of cluster.plan.members) {
     if (standingOf(view, member) !== 'quarantined') continue;
-    if (performance.now() - (emptiedAt.get(member.name) ?? -Infinity) < LAST_WORD_MS) continue;
-    await emptyMember(site, member.name);
-    emptiedAt.set(member.name, performance.now());
-    done.push(`emptied ${member.name}, which was quarantined: it clones anew`);
+    if (await bringBack(site, member, REJOIN_WITHIN_MS))
+      done.push(`rejoined ${member.name}, which was quarantined`);
   }
 }

@@ -4,6 +4,7 @@ import type { Command } from '../../reservations/types.ts';
 import { demandIdentity } from '../access.ts';
 import { validated } from '../cold-requests.ts';
 import type { GatewayContext } from '../context.ts';
+import { lostOutcome } from '../lost-outcome.ts';
 import { readAmount, readReleaseRequest, readReserveRequest, readToken } from '../hot-requests.ts';
 import { bodyOf } from '../json-body.ts';
 import { replyAnswer, sendProblem } from '../replier.ts';
@@ -67,7 +68,7 @@ export function registerCommands(app: FastifyInstance, context: GatewayContext):
 }
 
 async function submit(context: GatewayContext, reply: FastifyReply, command: Command): Promise<FastifyReply> {
-  const { routes, batcher } = context;
+  const { routes, batcher, losses } = context;
   const { issuer, token } = command;
   const shard = routes.shardOf(issuer);
   if (shard === undefined) {
@@ -75,5 +76,9 @@ async function submit(context: GatewayContext, reply: FastifyReply, command: Com
     return sendProblem(reply, 'estate_unknown', { detail, effect: 'none' });
   }
   const answer = await batcher.submit(shard, command);
-  return replyAnswer(reply, routes, answer, { shard, issuer, token });
+  if (answer.kind !== 'decided' || !losses.concerns(shard))
+    return replyAnswer(reply, routes, answer, { shard, issuer, token });
+  const lost = await losses.lostBefore(shard, { issuer, token });
+  const lostBefore = lost === undefined || lost === 'unread' ? lost : lostOutcome(lost);
+  return replyAnswer(reply, routes, answer, { shard, issuer, token, lostBefore });
 }

@@ -10,7 +10,8 @@ import { bodyOf } from '../json-body.ts';
 import { replyAnswer, sendJson, sendProblem } from '../replier.ts';
 import { headersOfFacts, headersOfRoute } from '../reply-headers.ts';
 import { pathId, settleRequest, tokenQuery } from '../schemas.ts';
-import { type Evidence, resolveByToken, type TokenResolution } from '../token-resolution.ts';
+import { resolveByToken } from '../token-resolution.ts';
+import type { Evidence, LostOutcome, TokenResolution } from '../token-types.ts';
 
 interface ByToken {
   Params: { token: string };
@@ -18,20 +19,23 @@ interface ByToken {
 
 /** What became of a token, and making an absent one final. */
 export function registerTokens(app: FastifyInstance, context: GatewayContext): void {
-  const { routes, connections, contract, batcher, keys } = context;
+  const { routes, connections, contract, batcher, keys, losses } = context;
 
-  app.get<ByToken>('/reservation-tokens/:token', async (request, reply) => {
-    demandIdentity(request, keys());
-    const token = validated(pathId, request.params.token, 'reservation_token');
-    const { issuer_id: issuer } = validated(tokenQuery, request.query);
-    const found = await resolveByToken({
+  const resolve = (token: string, issuer: string | undefined) =>
+    resolveByToken({
       routes,
+      losses,
       take: (cluster, leader) => connections.take(cluster, leader, 'ask'),
       token,
       issuer,
       deadlineMs: contract.deadlines.readMs,
     });
-    return replyResolution(context, reply, found);
+
+  app.get<ByToken>('/reservation-tokens/:token', async (request, reply) => {
+    demandIdentity(request, keys());
+    const token = validated(pathId, request.params.token, 'reservation_token');
+    const { issuer_id: issuer } = validated(tokenQuery, request.query);
+    return replyResolution(context, reply, await resolve(token, issuer));
   });
 
   app.post<ByToken>('/reservation-tokens/:token/settle', async (request, reply) => {
@@ -42,6 +46,12 @@ export function registerTokens(app: FastifyInstance, context: GatewayContext): v
     if (shard === undefined) {
       const detail = 'this gateway has not learned of an estate yet';
       return sendProblem(reply, 'estate_unknown', { detail, effect: 'none' });
+    }
+    if (losses.concerns(shard)) {
+      // Absent only because a failover lost it, or nobody knows yet: nothing is written over that.
+      const found = await resolve(token, issuer);
+      if ((found.status === 'unknown' || found.status === 'lost') && !found.settleable)
+        return replyResolution(context, reply, found);
     }
     const sentAt = performance.now();
     const answer = await batcher.submit(shard, { kind: 'settle', issuer, token, desk });
@@ -68,7 +78,7 @@ export function registerTokens(app: FastifyInstance, context: GatewayContext): v
     return sendJson(
       reply,
       200,
-      tokenDocument({ status: result.outcome, issuer, token, outcome: result, evidence }),
+      tokenDocument({ status: result.outcome, issuer, token, outcome: result, evidence, lost: null }),
       headersOfFacts(routes, facts),
     );
   });
@@ -102,12 +112,14 @@ function tokenDocument({
   token,
   outcome,
   evidence,
+  lost,
 }: {
   readonly status: string;
   readonly issuer: string;
   readonly token: string;
   readonly outcome: Outcome | null;
   readonly evidence: Evidence;
+  readonly lost: LostOutcome | null;
 }) {
   return {
     status,
@@ -119,6 +131,7 @@ function tokenDocument({
     commit_token: evidence.commit_token,
     remaining: amount(outcome?.remaining ?? null),
     decided_at: outcome?.decided_at ?? null,
+    lost,
     evidence,
   };
 }

@@ -50,6 +50,9 @@ function decide({ phase = 'open', leader = ME, term = 2, authority, estate, loca
       leaseTerm: null,
       handover: undefined,
       handedOver: undefined,
+      rejoin: undefined,
+      salvaged: undefined,
+      openLosses: [],
       ...estate,
     },
     local: {

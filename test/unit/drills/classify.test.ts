@@ -20,7 +20,7 @@ const OUTCOME: Outcome = {
   decided_at: '2026-01-01T00:00:00Z',
 };
 const answered = (change: Partial<Outcome>) => {
-  const { status, body } = decidedReply({ ...OUTCOME, ...change }, 2, 'tok-1');
+  const { status, body } = decidedReply({ ...OUTCOME, ...change }, { shard: 2, token: 'tok-1' });
   return classifyReply({ action: 'reserve', http: status, body: JSON.parse(body) as unknown });
 };
 

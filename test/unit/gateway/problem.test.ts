@@ -62,15 +62,18 @@ describe('a decided reply', () => {
 
   it('is the same for a replay but for `replayed` and the status', () => {
     for (const variant of ['confirmed', 'rejected', 'abandoned'] as const) {
-      const first = decidedReply({ ...outcome, outcome: variant }, 184, 'tok');
-      const again = decidedReply({ ...outcome, outcome: variant, replayed: true }, 184, 'tok');
+      const first = decidedReply({ ...outcome, outcome: variant }, { shard: 184, token: 'tok' });
+      const again = decidedReply(
+        { ...outcome, outcome: variant, replayed: true },
+        { shard: 184, token: 'tok' },
+      );
       expect(again.body).toBe(first.body.replace('"replayed":false', '"replayed":true'));
       expect([first.status, again.status]).toEqual(variant === 'confirmed' ? [201, 200] : [409, 409]);
     }
   });
 
   it('shows amounts with two places and the commit token', () => {
-    const { body } = decidedReply(outcome, 184, 'tok');
+    const { body } = decidedReply(outcome, { shard: 184, token: 'tok' });
     expect(JSON.parse(body)).toMatchObject({ remaining: '-0.05', commit_token: 'shard184@982441~7.3' });
   });
 });

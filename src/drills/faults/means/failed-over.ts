@@ -10,7 +10,7 @@ const REJOIN_WITHIN_MS = 60_000;
 
 /**
  * Takes a leader down, and hands its cluster over as soon as its lease has lapsed. Healed, the old host comes back into a
- * term that isn't its own any more, is emptied and clones anew.
+ * term that isn't its own any more, and rejoins.
  */
 export async function failedOverAfter(
   ground: Ground,

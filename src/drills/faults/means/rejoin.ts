@@ -1,22 +1,23 @@
-import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ClusterView } from '../../../controlplane/cluster-view.ts';
-import { messageOf, unknownError } from '../../../domain/errors.ts';
-import { killProcess, startProcess } from '../../../sandbox/control.ts';
+import { currentActor } from '../../../controlplane/actor.ts';
+import { type ClusterView, readClusterView } from '../../../controlplane/cluster-view.ts';
+import { signOffLoss } from '../../../controlplane/loss/sign-off.ts';
+import { resumeOperation } from '../../../controlplane/operation/control.ts';
+import { runRejoin } from '../../../controlplane/rejoin/run.ts';
+import { CapstanError, messageOf, unknownError } from '../../../domain/errors.ts';
 import { CLUSTERS, type MemberNode } from '../../../sandbox/topology.ts';
-import { readViews } from './clusters.ts';
+import { readViews, withEstate } from './clusters.ts';
 import { isHeld } from './processes.ts';
 import type { Site } from './site.ts';
 import { standingOn } from './standing.ts';
 
 const POLL_MS = 150;
 
-/** A member that answers for nothing more: its data is thrown away and cloned anew. */
 export type Standstill = 'whole' | 'quarantined' | 'underway';
 
 /**
  * How a member stands under the present leader: `whole` when it leads, or follows (a voter in the recorded in-sync set);
- * `quarantined` when only a new clone brings it back; `underway` when it is still getting there.
+ * `quarantined` when only a rejoin brings it back, or one was left halfway; `underway` when it is still getting there.
  */
 export function standingOf(view: ClusterView | undefined, { name, role }: MemberNode): Standstill {
   const authority = view?.authority?.value;
@@ -24,8 +25,8 @@ export function standingOf(view: ClusterView | undefined, { name, role }: Member
   const beat = view.heartbeats.get(name)?.value;
   const state = beat?.state;
   if (authority.leader === name) return state === 'leading' ? 'whole' : 'underway';
-  // A clone needs a leader that leads.
-  if (state === 'quarantined')
+  // A rejoin needs a leader that leads.
+  if (state === 'quarantined' || view.rejoins.has(name))
     return view.heartbeats.get(authority.leader)?.value.state === 'leading' ? 'quarantined' : 'underway';
   if (state !== 'following' || beat?.incarnation !== view.members.get(name)?.value.incarnation)
     return 'underway';
@@ -34,24 +35,19 @@ export function standingOf(view: ClusterView | undefined, { name, role }: Member
 }
 
 /**
- * Makes every member of a cluster whole again after a failover: what is quarantined is emptied while its agent is down,
- * and clones anew. Throws `drill_heal_incomplete` (exit 5) that names who isn't whole when the time is up.
+ * Makes every member of a cluster whole again after a failover: what is quarantined rejoins, as an operator would have it. Throws `drill_heal_incomplete` (exit 5) that names who isn't whole when the time is up.
  */
 export async function rejoinMembers(site: Site, cluster: string, timeoutMs: number): Promise<void> {
   const members = CLUSTERS.find(({ name }) => name === cluster)?.members ?? [];
   const deadline = performance.now() + timeoutMs;
   await standingOn(site.paths).inTurn(`members of ${cluster}`, async () => {
-    const emptied = new Set<string>();
     for (;;) {
       const left = await notWhole(site, members);
       if (left.members.length === 0 && left.why === undefined) return;
       for (const { member, standing } of left.members) {
-        // Its last word before it was emptied may still stand in etcd.
-        if (standing !== 'quarantined' || emptied.has(member.name)) continue;
+        if (standing !== 'quarantined') continue;
         await standingOn(site.paths).inTurn(member.name, async () => {
-          if (isHeld(site, member.name)) return;
-          await emptyMember(site, member.name);
-          emptied.add(member.name);
+          if (!isHeld(site, member.name)) await bringBack(site, member, deadline - performance.now());
         });
       }
       if (performance.now() > deadline) throw notBack(site, cluster, left);
@@ -82,13 +78,31 @@ async function notWhole(site: Site, members: readonly MemberNode[]): Promise<Lef
   }
 }
 
-/** Throws a member's data and its agent's memory away while nothing of it runs, and starts it again: it clones. */
-export async function emptyMember(site: Site, member: string): Promise<void> {
-  const { paths } = site;
-  await killProcess({ paths, process: member, only: undefined, signal: 'SIGKILL' });
-  for (const folder of [paths.data(member), `${paths.data(member)}.agent`])
-    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-  await startProcess({ paths, process: member });
+/**
+ * Rejoins a member, or goes on with the rejoin that somebody left. What may be lost is signed off as soon as it is all salvaged.
+ * What stops it is found again at the next look.
+ */
+export const bringBack = (site: Site, { name, cluster }: MemberNode, timeoutMs: number): Promise<boolean> =>
+  withEstate(site, async ({ etcd, keys }) => {
+    const actor = currentActor();
+    const signal = AbortSignal.timeout(Math.max(1, Math.floor(timeoutMs)));
+    const left = (await readClusterView(etcd, keys, cluster))?.rejoins.get(name)?.value.operation;
+    try {
+      await (left === undefined
+        ? runRejoin({ etcd, keys, cluster, member: name, method: 'rewind', actor, reason: 'drill', signal })
+        : resumeOperation({ etcd, keys, id: left, actor, signal }));
+      return true;
+    } catch (error) {
+      if (!(error instanceof CapstanError)) throw error;
+      const loss = error.data['loss'];
+      if (error.code === 'loss_not_signed_off' && typeof loss === 'string')
+        await signOffLoss({ etcd, keys, operation: loss, actor, reason: 'drill' }).catch(ifCapstan);
+      return false;
+    }
+  });
+
+function ifCapstan(error: unknown): void {
+  if (!(error instanceof CapstanError)) throw error;
 }
 
 const notBack = ({ paths }: Site, cluster: string, { members, why }: Left): Error => {

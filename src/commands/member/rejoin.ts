@@ -1,0 +1,46 @@
+import { boolean, string } from '@oclif/core/flags';
+import { nameArgument } from '../../cli/arguments.ts';
+import { CapstanCommand } from '../../cli/base-command.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS } from '../../cli/error-catalog.ts';
+import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { durationFlag } from '../../cli/flags.ts';
+import { runRejoinCommand } from '../../cli/rejoin-command.ts';
+import type { CommandResult } from '../../cli/result.ts';
+
+export default class MemberRejoin extends CapstanCommand<typeof MemberRejoin> {
+  static override summary =
+    'Bring a quarantined member back: salvaged, rewound or cloned, caught up, counted.';
+  static override description =
+    'What its data holds beyond the present log is kept first. Where a failover may have lost decisions, nothing is rewound before capstan loss sign-off.';
+  static override kind = 'MemberRejoin';
+  static override errors = [
+    ...ETCD_ERRORS,
+    'name_invalid',
+    'plan_drifted',
+    ...REJOIN_ERRORS,
+    ...CONFIRM_ERRORS,
+    ...OPERATION_ERRORS,
+  ] as const;
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> c1-new-york-1 --dry-run',
+    '<%= config.bin %> <%= command.id %> c1-new-york-1 --confirm=c1 -o json',
+  ];
+  static override args = { member: nameArgument({ description: 'The member.', required: true }) };
+  static override flags = {
+    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
+    reclone: boolean({ summary: 'Clone it anew instead of rewinding it.' }),
+    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
+    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
+    wait: boolean({ summary: 'Wait until it counts again.', default: true, allowNo: true }),
+    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+  };
+
+  protected override async execute(): Promise<CommandResult> {
+    const { flags, output, interactive, signal } = this;
+    const { member } = this.args;
+    const estate = await openEstate(flags.config);
+    return withEtcd(estate, (etcd) =>
+      runRejoinCommand({ etcd, estate, member, flags, output, interactive, signal }),
+    );
+  }
+}

@@ -1,0 +1,163 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { LossShowData, LossReplayData } from '../../src/cli/schemas/loss.ts';
+import type { MemberRejoinData } from '../../src/cli/schemas/rejoin.ts';
+import type { TokenResolutionData } from '../../src/cli/schemas/token.ts';
+import { loadEstateConfig } from '../../src/config/estate-config.ts';
+import { Keys } from '../../src/controlplane/keys.ts';
+import { Transaction } from '../../src/controlplane/store.ts';
+import { DEFAULT_SHARD_COUNT, shardOf } from '../../src/domain/shard.ts';
+import { etcdFromConfig } from '../../src/etcd/from-config.ts';
+import { bodyHash } from '../../src/reservations/hash.ts';
+import { openDesks } from '../support/desk-client.ts';
+import { eventually } from '../support/etcd.ts';
+import { failOver, must } from '../support/fail-over.ts';
+import { History } from '../support/history.ts';
+import { lossRecord, lostDecision } from '../support/losses.ts';
+import { clusterState, freshIssuers } from '../support/read-back.ts';
+import { startSandbox, testStateDir, type TestSandbox } from '../support/sandbox.ts';
+
+interface Operations {
+  readonly operations: readonly { readonly id: string }[];
+}
+
+let sandbox: TestSandbox;
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+afterAll(() => sandbox?.down());
+
+const stateOf = async (member: string) =>
+  (await clusterState(sandbox, 'c1')).members.find(({ name }) => name === member)?.state;
+
+test('after a failover the old leader rejoins by one command, and repeating it changes nothing', async () => {
+  const { leader } = await clusterState(sandbox, 'c1');
+  if (leader === null) throw new Error('c1 has no leader');
+  await must(sandbox, 'sandbox', 'kill', leader);
+  await failOver(sandbox, 'c1');
+  const refused = await sandbox.capstan(['member', 'rejoin', leader, '--confirm=c1']);
+  expect(refused.result.ok).toBe(false);
+  await must(sandbox, 'sandbox', 'start', leader);
+  await eventually(
+    'it is quarantined',
+    async () => ((await stateOf(leader)) === 'quarantined' ? true : undefined),
+    60_000,
+  );
+
+  const plan = await sandbox.capstan<MemberRejoinData>(['member', 'rejoin', leader, '--dry-run']);
+  expect(plan.result).toMatchObject({
+    ok: true,
+    data: { changed: false, dryRun: true, plan: { member: leader, becomes: 'voter', losses: [] } },
+  });
+  const unnamed = await sandbox.capstan(['member', 'rejoin', leader, `--confirm=${leader}`]);
+  expect(unnamed.result.error?.code).toBe('confirmation_mismatch');
+  await eventually(
+    'it has rejoined',
+    async () => {
+      const { result } = await sandbox.capstan<MemberRejoinData>([
+        'member',
+        'rejoin',
+        leader,
+        '--confirm=c1',
+      ]);
+      if (result.ok) return result.data;
+      const { operations } = (await sandbox.capstan<Operations>(['operation', 'list', '--unfinished'])).result
+        .data;
+      for (const { id } of operations) await sandbox.capstan(['operation', 'resume', id]);
+      return undefined;
+    },
+    120_000,
+  );
+  const again = await sandbox.capstan<MemberRejoinData>(['member', 'rejoin', leader, '--confirm=c1']);
+  expect(again.result).toMatchObject({ ok: true, data: { changed: false, plan: { done: true } } });
+  expect(await stateOf(leader)).toBe('following');
+  expect((await sandbox.capstan(['loss', 'list'])).result).toMatchObject({ ok: true, data: { losses: [] } });
+}, 300_000);
+
+/** The record is as a regional failover leaves it once its members are salvaged. */
+test('what a failover lost is shown, signed off, named to who asks, and sent again once', async () => {
+  const desks = openDesks(sandbox, new History());
+  const [issuer] = await freshIssuers(desks, { cluster: 'c1', count: 1, limit: '50.00', prefix: 'LOSS' });
+  if (issuer === undefined) throw new Error('no issuer');
+  const shard = shardOf(issuer, DEFAULT_SHARD_COUNT);
+  const entry = lostDecision({
+    shard,
+    position: '900',
+    issuer,
+    token: 'lost-1',
+    amount: '500',
+    maybeAcknowledged: true,
+    hash: bodyHash({ issuer, desk: 'desk-1', body: { kind: 'reserve', notional: 500n, reservation: 'R-1' } }),
+  });
+  const config = await loadEstateConfig(sandbox.environment.config);
+  const keys = new Keys(config.estate);
+  const etcd = await etcdFromConfig(config);
+  const record = lossRecord({
+    operation: 'failover-x',
+    positions: { [shard]: '0' },
+    members: { a: { state: 'salvaged', incarnation: 'a-1', found: 1, waived: null } },
+  });
+  try {
+    await new Transaction(etcd)
+      .put(keys.loss('c1', record.operation), record)
+      .put(`${keys.salvageChunks(record.operation, 'a')}000000`, { entries: [entry] })
+      .commit();
+  } finally {
+    etcd.close();
+  }
+  const resolve = async () =>
+    (await sandbox.capstan<TokenResolutionData>(['token', 'resolve', 'lost-1', '--issuer', issuer])).result;
+  const shown = await sandbox.capstan<LossShowData>(['loss', 'show', 'failover-x']);
+  expect(shown.result.data).toMatchObject({ final: false, entries: [{ token: 'lost-1', amount: '5.00' }] });
+  expect((await resolve()).error?.code).toBe('token_unknown');
+  const early = await sandbox.capstan(['loss', 'replay', 'failover-x', '--confirm=c1']);
+  expect(early.result.error?.code).toBe('loss_open');
+
+  const file = join(testStateDir(), 'lost.json');
+  const sign = [
+    'loss',
+    'sign-off',
+    'failover-x',
+    '--reason',
+    'told the desks',
+    '--confirm=c1',
+    '--file',
+    file,
+  ];
+  expect((await sandbox.capstan(sign)).result).toMatchObject({
+    ok: true,
+    data: { changed: true, loss: { lost: 1 } },
+  });
+  expect((await sandbox.capstan(sign)).result).toMatchObject({ ok: true, data: { changed: false } });
+  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ entries: [{ token: 'lost-1' }] });
+  await rm(file);
+  expect((await resolve()).data).toMatchObject({
+    status: 'lost',
+    lost: { operation: 'failover-x', commitToken: `shard${shard}@900~1.1`, maybeAcknowledged: true },
+  });
+
+  const replay = ['loss', 'replay', 'failover-x', '--token', 'lost-1', '--confirm=c1'];
+  const first = await sandbox.capstan<LossReplayData>(replay);
+  expect(first.result.data).toMatchObject({
+    changed: true,
+    outcomes: [{ now: 'confirmed', replayed: false }],
+  });
+  const second = await sandbox.capstan<LossReplayData>(replay);
+  expect(second.result.data).toMatchObject({
+    changed: false,
+    outcomes: [{ now: 'confirmed', replayed: true }],
+  });
+  expect(second.result.data.outcomes[0]?.commitToken).toBe(first.result.data.outcomes[0]?.commitToken);
+  expect((await resolve()).data).toMatchObject({ status: 'confirmed', lost: null });
+  const unknown = await sandbox.capstan([
+    'loss',
+    'replay',
+    'failover-x',
+    '--token',
+    'nobody',
+    '--confirm=c1',
+  ]);
+  expect(unknown.result.error?.code).toBe('loss_token_unknown');
+}, 120_000);
