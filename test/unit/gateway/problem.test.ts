@@ -37,8 +37,10 @@ describe('a problem document', () => {
       const refused = { kind: 'refused', reason, sqlState: '', message: '', connectionUsable: true } as const;
       const { code, again } = judge(refused);
       expect(problemStatus(code)).toBeGreaterThanOrEqual(500);
-      const followed = /^(stale|shard|wrong|notLeader|durability)/.test(reason);
+      const followed = /^(stale|shard|wrong|notLeader)/.test(reason);
       expect([reason, again === 'on-change']).toEqual([reason, followed]);
+      const granted = /^(lease|admission|durability)/.test(reason);
+      expect([reason, again === 'on-grant']).toEqual([reason, granted]);
     }
   });
 });
