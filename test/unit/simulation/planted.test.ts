@@ -39,8 +39,8 @@ const EXPECTED: readonly Expected[] = [
     // What came after the report was confirmed by the old leader, and isn't in the decided prefix.
     planted: 'freezes-while-receiving',
     breaks: 'nothing-confirmed-is-lost',
-    only: ['failover', 'delays'],
-    from: 550,
+    only: ['failover', 'cut from etcd', 'delays'],
+    from: 285,
   },
   {
     planted: 'journals-without-the-revision',
