@@ -145,6 +145,7 @@ const catalog = {
   process_unknown: { exit: 4, when: 'the sandbox has no process of this name' },
   process_still_running: { exit: 5, when: 'a process did not act on a signal in time' },
   link_unknown: { exit: 2, when: 'no link goes from the one region to the other' },
+  region_unknown: { exit: 2, when: 'the sandbox has no such region for a member' },
   link_unreachable: { exit: 7, when: 'the sandbox’s link process does not answer' },
   history_unreadable: { exit: 2, when: 'the history can not be read' },
   history_invalid: {
