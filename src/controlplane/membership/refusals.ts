@@ -13,7 +13,7 @@ export interface RefusalInputs {
 /** Everything that stands against a run, the most fundamental first. Empty: it may run. */
 export function membershipRefusals(inputs: RefusalInputs): readonly MembershipRefusal[] {
   const { view, member, action } = inputs;
-  const busy = view.memberOperations.get(member)?.value;
+  const busy = view.memberOperations.get(member)?.value ?? view.rejoins.get(member)?.value.operation;
   if (busy !== undefined)
     return [
       refusal('operation_active', `operation ${busy} changes ${member}`, `capstan operation resume ${busy}`),

@@ -107,8 +107,9 @@ test.each<[string, ClusterView | undefined, string]>([
   expect(clusterCondition(view, plan).missing).toContain(missing);
 });
 
+const place = (region: string, role: MemberRole) => ({ region, role });
+
 test('who is in no membership any more, or is a learner, is not awaited among the voters', () => {
-  const place = (region: string, role: MemberRole) => ({ region, role });
   const members = { 'c1-new-york-1': place('new-york', 'voter'), 'c1-madrid-1': place('madrid', 'observer') };
   const inSync = versioned({ term: 1, epoch: 2, voters: [], required: 0, degraded: true, since: AT });
   const without = { ...serving, inSync, membership: versioned({ epoch: 2, members }) };
