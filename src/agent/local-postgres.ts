@@ -2,6 +2,7 @@ import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unreachableError } from '../domain/errors.ts';
 import { addressFrom } from '../config/estate-config.ts';
+import { findMemberConfig } from '../config/member-config.ts';
 import { readSecret } from '../config/secrets.ts';
 import { startServer } from '../postgres/server.ts';
 import { type AgentContext, connectLocally } from './context.ts';
@@ -138,7 +139,8 @@ export class LocalPostgres implements MemberPostgres {
 
   async writeUpstream(leader: { readonly member: string; readonly name: string } | null): Promise<void> {
     const { files, account } = this.#context;
-    const source = leader === null ? null : { name: leader.name, conninfo: this.conninfoOf(leader.member) };
+    const source =
+      leader === null ? null : { name: leader.name, conninfo: await this.conninfoOf(leader.member) };
     await writeDurably(files.upstream, renderUpstream(source), account);
   }
 
@@ -148,10 +150,9 @@ export class LocalPostgres implements MemberPostgres {
   }
 
   /** How to reach a member's Postgres for replication, from this member's region. */
-  conninfoOf(member: string, applicationName = this.ownName()): string {
-    const { config, files, clusterConfig, memberConfig } = this.#context;
-    const source = clusterConfig.members[member];
-    if (source === undefined) throw new Error(`${member} is not in the configuration`);
+  async conninfoOf(member: string, applicationName = this.ownName()): Promise<string> {
+    const { config, files, cluster, memberConfig } = this.#context;
+    const source = await findMemberConfig(config, cluster, member);
     const address = addressFrom(source.address, memberConfig.region);
     return sourceConninfo({ config, files, address, applicationName });
   }

@@ -1,4 +1,5 @@
 import { listAudit } from '../controlplane/audit.ts';
+import { openLossesOf } from '../controlplane/loss/naming.ts';
 import type { ClusterView } from '../controlplane/cluster-view.ts';
 import type { InSyncRecord } from '../domain/records.ts';
 import type { MemberContext } from './context.ts';
@@ -13,10 +14,7 @@ export async function mayHoldPromises(
   view: ClusterView,
 ): Promise<boolean> {
   const { incarnation } = memory.value;
-  const lossNamesIt = [...view.losses.values()].some(
-    ({ value }) => value.status === 'open' && value.members[member] !== undefined,
-  );
-  if (lossNamesIt) return true;
+  if (openLossesOf(view, member).length > 0) return true;
   const records = await listAudit(etcd, keys, {
     action: 'in-sync.record',
     target: cluster,

@@ -39,6 +39,7 @@ const catalog = {
   operation_not_found: { exit: 4, when: 'there is no such operation' },
   member_not_found: { exit: 4, when: 'the cluster has no such member' },
   member_not_configured: { exit: 4, when: 'the configuration does not say where the member is' },
+  loss_unsalvaged: { exit: 4, when: 'the member may hold lost decisions that nobody has salvaged' },
   last_voter: { exit: 4, when: 'without this member no follower votes, and nobody accepted that' },
   last_voter_in_sync: { exit: 4, when: 'no other voter is in sync yet' },
   membership_overdue: { exit: 5, when: 'a change of membership waits for a member or the leader' },
@@ -145,6 +146,7 @@ const catalog = {
   process_unknown: { exit: 4, when: 'the sandbox has no process of this name' },
   process_still_running: { exit: 5, when: 'a process did not act on a signal in time' },
   link_unknown: { exit: 2, when: 'no link goes from the one region to the other' },
+  region_unknown: { exit: 2, when: 'the sandbox has no such region for a member' },
   link_unreachable: { exit: 7, when: 'the sandbox’s link process does not answer' },
   history_unreadable: { exit: 2, when: 'the history can not be read' },
   history_invalid: {
@@ -259,6 +261,7 @@ export const MEMBERSHIP_ERRORS: readonly ErrorCode[] = [
   'member_not_learner',
   'member_region_differs',
   'role_not_in_region',
+  'loss_unsalvaged',
   'last_voter',
   'last_voter_in_sync',
   'plan_drifted',

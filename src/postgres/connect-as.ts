@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { addressFrom, type EstateConfig, type PostgresRole } from '../config/estate-config.ts';
+import { findMemberConfig } from '../config/member-config.ts';
 import { readSecret } from '../config/secrets.ts';
-import { usageError } from '../domain/errors.ts';
 import { connect, type ConnectOptions } from './connection.ts';
 
 export interface ConnectAsOptions {
@@ -32,13 +32,8 @@ export async function connectAs(options: ConnectAsOptions): Promise<pg.Client> {
 /** What `connect` needs to reach a member under a role: its address from the region, and the role's password. */
 export async function connectOptionsAs(options: ConnectAsOptions): Promise<ConnectOptions> {
   const { config, role, cluster, member, region, replication } = options;
-  const found = config.clusters[cluster]?.members[member];
-  if (found === undefined) {
-    throw usageError(`${config.source} has no member ${member} in cluster ${cluster}`, {
-      code: 'member_unknown',
-    });
-  }
-  const { host, port } = splitEndpoint(addressFrom(found.address, region));
+  const { address } = await findMemberConfig(config, cluster, member);
+  const { host, port } = splitEndpoint(addressFrom(address, region));
   return {
     host,
     port,

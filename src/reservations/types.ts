@@ -145,7 +145,7 @@ export type UnknownWhy =
   /** An error outside the fence's own SQLSTATEs. */
   | 'server_error';
 
-/** Provably no effect. `busy`: the shard's head row could not be locked in time. */
+/** Provably no effect. `busy`: the head row could not be locked in time, or the lease was granted anew at this moment. */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: FenceReason | 'busy';

@@ -39,7 +39,7 @@ export function clusterCondition(view: ClusterView | undefined, plan: ClusterPla
   const warnings: string[] = [];
   const recorded = view.inSync?.value;
   const inSync = new Set((recorded?.voters ?? []).map(({ member }) => member));
-  for (const { name: member, role } of plan.members) {
+  for (const [member, { role }] of membersOf(view, plan)) {
     if (member === leader) continue;
     const beat = beats.get(member);
     if (beat?.state === 'quarantined') {
@@ -59,6 +59,12 @@ export function clusterCondition(view: ClusterView | undefined, plan: ClusterPla
   }
   return settled(warnings);
 }
+
+/** Who counts is the membership's to say: members come and go. */
+const membersOf = (view: ClusterView, plan: ClusterPlan) =>
+  Object.entries(
+    view.membership?.value.members ?? Object.fromEntries(plan.members.map((member) => [member.name, member])),
+  );
 
 const wait = (missing: string): ClusterCondition => ({ missing, warnings: [] });
 const settled = (warnings: readonly string[]): ClusterCondition => ({ missing: undefined, warnings });

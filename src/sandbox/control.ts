@@ -6,8 +6,8 @@ import { sandboxLock, type SandboxPaths } from './folders.ts';
 import { inspectProcesses, type InspectedProcess } from './inspect.ts';
 import { isRunning, type PlacedProcess, readProcess } from './process-table.ts';
 import { startProcesses } from './start.ts';
-import { requireSandboxState } from './state.ts';
-import { type Node, NODES } from './topology.ts';
+import { nodesOf, requireSandboxState, type SandboxState } from './state.ts';
+import type { Node } from './topology.ts';
 
 const END_MS = 10_000;
 const ROUND_MS = 1_000;
@@ -31,13 +31,14 @@ export interface ProcessOutcome {
 }
 
 /** The process of this name. Throws CapstanError `process_unknown` (exit 4) that lists the names. */
-export function nodeNamed(name: string): Node {
-  const node = NODES.find((one) => one.name === name);
+function nodeNamed(state: SandboxState, name: string): Node {
+  const nodes = nodesOf(state);
+  const node = nodes.find((one) => one.name === name);
   if (node !== undefined) return node;
   throw refusedError(`there is no process ${JSON.stringify(name)} in a sandbox`, {
     code: 'process_unknown',
-    next: `processes: ${NODES.map((one) => one.name).join(', ')}`,
-    data: { processes: NODES.map((one) => one.name) },
+    next: `processes: ${nodes.map((one) => one.name).join(', ')}`,
+    data: { processes: nodes.map((one) => one.name) },
   });
 }
 
@@ -123,11 +124,11 @@ async function awaitMoving(target: PlacedProcess): Promise<void> {
 /** Starts a process that was killed or stopped; one that runs stays as it is. */
 export async function startProcess(order: Omit<ProcessOrder, 'only'>): Promise<ProcessOutcome> {
   const { paths } = order;
-  const node = nodeNamed(order.process);
   const state = await requireSandboxState(paths);
+  const node = nodeNamed(state, order.process);
   const lock = { path: sandboxLock(paths.name), waitMs: LOCK_WAIT_MS, what: `the sandbox ${paths.name}` };
   const changed = await withFileLock(lock, () => startProcesses({ paths, state, nodes: [node] }));
-  const inspected = (await inspectProcesses(paths)).find((one) => one.node === node);
+  const inspected = (await inspectProcesses(paths)).find((one) => one.node.name === node.name);
   return {
     process: node.name,
     only: null,
@@ -143,8 +144,7 @@ interface Targets {
 }
 
 async function targetsOf({ paths, process: name, only }: ProcessOrder): Promise<Targets> {
-  const node = nodeNamed(name);
-  await requireSandboxState(paths);
+  const node = nodeNamed(await requireSandboxState(paths), name);
   if (only !== undefined && node.kind !== 'member') {
     throw usageError(`--only ${only} is for members; ${name} is one process`, { code: 'flags_conflict' });
   }

@@ -2,8 +2,8 @@ import { loadEstateConfig, type PostgresRole } from '../config/estate-config.ts'
 import { etcdEndpoints } from './estate-file.ts';
 import type { SandboxPaths } from './folders.ts';
 import { KEY_HOLDERS, POSTGRES_ROLES, readGatewayKey, readSecretFile } from './secrets.ts';
-import { PortName, portOf, type SandboxState } from './state.ts';
-import { GATEWAY_NODES, MEMBER_NODES } from './topology.ts';
+import { memberNodesOf, PortName, portOf, type SandboxState } from './state.ts';
+import { GATEWAY_NODES } from './topology.ts';
 
 /** What other tools need to talk to a sandbox. It holds the sandbox's passwords and keys: printing them is its purpose. */
 export interface SandboxEnvironment {
@@ -40,7 +40,7 @@ export async function sandboxEnvironment(
     })),
     keys,
     postgres: Object.fromEntries(
-      MEMBER_NODES.map(({ name }) => [
+      memberNodesOf(state).map(({ name }) => [
         name,
         Object.fromEntries([...passwords].map(([role, password]) => [role, urlOf(name, role, password)])),
       ]),

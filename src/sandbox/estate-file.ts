@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { POSTGRES_ROLES } from './secrets.ts';
-import { PortName, portOf, type SandboxState } from './state.ts';
+import { memberNodesOf, PortName, portOf, type SandboxState } from './state.ts';
 import {
   CLUSTERS,
   ETCD_NODES,
@@ -38,7 +38,11 @@ function estateOf(state: SandboxState): unknown {
         {
           homeRegion,
           bootstrapMember: members[0]?.name,
-          members: Object.fromEntries(members.map((member) => [member.name, memberOf(state, member)])),
+          members: Object.fromEntries(
+            memberNodesOf(state)
+              .filter(({ cluster }) => cluster === name)
+              .map((member) => [member.name, memberOf(state, member)]),
+          ),
         },
       ]),
     ),

@@ -1,7 +1,8 @@
 import { type DaemonRecord, readDaemonRecord } from './daemon.ts';
 import type { SandboxPaths } from './folders.ts';
 import { isWithin, listProcesses, type PlacedProcess, processesUnder } from './process-table.ts';
-import { type Node, NODES } from './topology.ts';
+import { nodesOf, readSandboxState } from './state.ts';
+import type { Node } from './topology.ts';
 
 /**
  * - `running`, `paused`: the process that Capstan started.
@@ -23,12 +24,14 @@ export interface InspectedProcess {
 
 /** What runs of each process of the sandbox, read from the system and not from memory. */
 export async function inspectProcesses(paths: SandboxPaths): Promise<InspectedProcess[]> {
+  // One whose state can't be read still has processes to be found.
+  const nodes = nodesOf(await readSandboxState(paths).catch(() => undefined));
   const [placed, table, records] = await Promise.all([
     processesUnder(paths.folder),
     listProcesses(),
-    Promise.all(NODES.map(({ name }) => readDaemonRecord(paths, name))),
+    Promise.all(nodes.map(({ name }) => readDaemonRecord(paths, name))),
   ]);
-  return NODES.map((node, index) => {
+  return nodes.map((node, index) => {
     const all = placed.filter(({ folder }) => isWithin(folder, paths.home(node.name)));
     const record = records[index];
     const main = table.find(({ pid, startedAt }) => pid === record?.pid && startedAt === record.startedAt);

@@ -1,7 +1,6 @@
 import { SandboxPaths } from './folders.ts';
 import { inspectProcesses } from './inspect.ts';
 import { readSandboxState, sandboxNames } from './state.ts';
-import { NODES } from './topology.ts';
 
 export interface SandboxSummary {
   readonly name: string;
@@ -24,7 +23,7 @@ export async function listSandboxes(): Promise<SandboxSummary[]> {
       config: paths.config,
       createdAt: state?.createdAt ?? null,
       running: inspected.filter((one) => one.state === 'running').length,
-      total: NODES.length,
+      total: inspected.length,
     });
   }
   return summaries;

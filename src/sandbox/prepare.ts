@@ -11,7 +11,7 @@ import { readIssuersFile, shippedIssuersFile } from './issuers.ts';
 import { findFreePorts } from './ports.ts';
 import { writeSecrets } from './secrets.ts';
 import { portNames, portsLock, recordedPorts, type SandboxState, writeJson } from './state.ts';
-import { ETCD_NODES, MEMBER_NODES } from './topology.ts';
+import { ETCD_NODES, MEMBER_NODES, type MemberNode } from './topology.ts';
 
 const PORTS_LOCK_WAIT_MS = 10_000;
 const POSTGRES_OS_USER = 'postgres';
@@ -36,32 +36,44 @@ export async function prepareSandbox(options: PrepareOptions): Promise<SandboxSt
   const account = await osAccount(POSTGRES_OS_USER);
   await mkdir(paths.folder, { recursive: true, mode: 0o755 });
   if (account !== undefined) await demandEnterable(paths.folder);
-  for (const { name } of [...ETCD_NODES, ...MEMBER_NODES]) {
-    await mkdir(paths.home(name), { recursive: true, mode: 0o755 });
-  }
-  if (account !== undefined) {
-    for (const { name } of MEMBER_NODES) await chown(paths.home(name), account.uid, account.gid);
-  }
+  for (const { name } of ETCD_NODES) await mkdir(paths.home(name), { recursive: true, mode: 0o755 });
+  await makeMemberFolders(paths, MEMBER_NODES);
   await copyFile(contractFile, paths.contract);
   await copyFile(issuersFile, paths.issuers);
   await writeSecrets(paths);
-  return withFileLock(
-    { path: portsLock(), waitMs: PORTS_LOCK_WAIT_MS, what: 'the list of ports' },
-    async () => {
-      const names = portNames();
-      const free = await findFreePorts(names.length, await recordedPorts());
-      const state: SandboxState = {
-        version: 1,
-        name: paths.name,
-        createdAt: new Date().toISOString(),
-        wanDelayMs,
-        ports: Object.fromEntries(names.map((name, index) => [name, free[index] ?? 0])),
-      };
-      await writeFile(paths.config, estateYaml(state), { mode: 0o644 });
-      await writeJson(paths.state, state);
-      return state;
-    },
-  );
+  return withFreePorts(portNames(), async (ports) => {
+    const state: SandboxState = {
+      version: 1,
+      name: paths.name,
+      createdAt: new Date().toISOString(),
+      wanDelayMs,
+      ports,
+    };
+    await writeFile(paths.config, estateYaml(state), { mode: 0o644 });
+    await writeJson(paths.state, state);
+    return state;
+  });
+}
+
+/** Finds a free port for each use, and keeps other sandboxes from taking it until `use` has recorded them. */
+export function withFreePorts<T>(
+  names: readonly string[],
+  use: (ports: Readonly<Record<string, number>>) => Promise<T>,
+): Promise<T> {
+  const lock = { path: portsLock(), waitMs: PORTS_LOCK_WAIT_MS, what: 'the list of ports' };
+  return withFileLock(lock, async () => {
+    const free = await findFreePorts(names.length, await recordedPorts());
+    return use(Object.fromEntries(names.map((name, index) => [name, free[index] ?? 0])));
+  });
+}
+
+/** Postgres's account owns what its members work in. */
+export async function makeMemberFolders(paths: SandboxPaths, nodes: readonly MemberNode[]): Promise<void> {
+  const account = await osAccount(POSTGRES_OS_USER);
+  for (const { name } of nodes) {
+    await mkdir(paths.home(name), { recursive: true, mode: 0o755 });
+    if (account !== undefined) await chown(paths.home(name), account.uid, account.gid);
+  }
 }
 
 const shippedContractFile = (): string => fileURLToPath(new URL('../../contract.yaml', import.meta.url));

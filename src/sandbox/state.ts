@@ -12,6 +12,8 @@ import {
   SERVING_REGIONS,
   type EtcdNode,
   type MemberNode,
+  type Node,
+  NODES,
   type ServingRegion,
 } from './topology.ts';
 
@@ -24,7 +26,20 @@ export interface SandboxState {
   readonly wanDelayMs: number;
   /** Port by use: see `portNames`. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Members that were made after the sandbox (`sandbox member add`). */
+  readonly furtherMembers?: readonly MemberNode[];
 }
+
+/** Every member of a sandbox, those that were made later last. */
+export const memberNodesOf = (
+  state: Pick<SandboxState, 'furtherMembers'> | undefined,
+): readonly MemberNode[] => [...MEMBER_NODES, ...(state?.furtherMembers ?? [])];
+
+/** Every process of a sandbox; of one that has no state yet, those that every sandbox has. */
+export const nodesOf = (state: Pick<SandboxState, 'furtherMembers'> | undefined): readonly Node[] => [
+  ...NODES,
+  ...(state?.furtherMembers ?? []),
+];
 
 /** The name of a port that a process listens on, or that a region uses to reach it through the link. */
 export const PortName = {
@@ -38,7 +53,13 @@ export const PortName = {
   gateway: (gateway: string) => `${gateway}/http`,
 } as const;
 
-/** Every port that a sandbox needs. */
+/** The ports of one member. */
+export const memberPortNames = (node: MemberNode): string[] => [
+  PortName.postgres(node.name),
+  ...othersOf(node).map((from) => PortName.postgresFrom(node.name, from)),
+];
+
+/** Every port that a new sandbox needs. */
 export function portNames(): string[] {
   return [
     PortName.linkControl,
@@ -85,7 +106,7 @@ export function routesOf(state: SandboxState): Route[] {
         ),
       ),
     ),
-    ...MEMBER_NODES.flatMap((node) =>
+    ...memberNodesOf(state).flatMap((node) =>
       othersOf(node).map((from) =>
         route(
           node.name,

@@ -70,12 +70,16 @@ export async function sandboxStatus(paths: SandboxPaths, state: SandboxState): P
     name: paths.name,
     folder: paths.folder,
     createdAt: state.createdAt,
-    up: processes.every((one) => one.state === 'running' && (one.postgres ?? 'running') === 'running'),
+    up: processes.every((one) => one.state === 'running' && isServing(one)),
     processes,
     disturbedLinks: links?.filter((link) => isDisturbed(link, state)) ?? null,
     warnings,
   };
 }
+
+/** A member that is in no membership keeps its Postgres down. */
+const isServing = ({ postgres, memberState }: ProcessStatus): boolean =>
+  postgres === null || postgres === 'running' || (postgres === 'stopped' && memberState === 'stopped');
 
 const isDisturbed = (link: LinkReport, state: SandboxState): boolean =>
   link.cut !== null || link.bytesPerSecond !== null || link.delayMs !== state.wanDelayMs;
@@ -101,7 +105,9 @@ async function readMemberStates(paths: SandboxPaths): Promise<ReadonlyMap<string
   try {
     const views = await listClusterViews(etcd, new Keys(config.estate));
     return new Map(
-      views.flatMap((view) => [...view.members.keys()].map((name) => [name, stateIn(view, name)])),
+      views.flatMap((view) =>
+        [...view.members.keys(), ...view.heartbeats.keys()].map((name) => [name, stateIn(view, name)]),
+      ),
     );
   } finally {
     etcd.close();

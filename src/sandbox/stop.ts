@@ -4,7 +4,7 @@ import { readDaemonRecord, signalAll, waitForEnd } from './daemon.ts';
 import type { SandboxPaths } from './folders.ts';
 import { inspectProcesses } from './inspect.ts';
 import { commandLineOf, isRunning, type ProcessIdentity, processesUnder } from './process-table.ts';
-import { NODES } from './topology.ts';
+import { nodesOf, readSandboxState } from './state.ts';
 
 const POSTGRES_END_MS = 5_000;
 const GRACEFUL_END_MS = 20_000;
@@ -82,7 +82,7 @@ async function endStrays(paths: SandboxPaths): Promise<void> {
 /** Recorded processes that changed their working directory. */
 async function recordedElsewhere(paths: SandboxPaths): Promise<ProcessIdentity[]> {
   const found: ProcessIdentity[] = [];
-  for (const { name } of NODES) {
+  for (const { name } of nodesOf(await readSandboxState(paths).catch(() => undefined))) {
     const record = await readDaemonRecord(paths, name);
     if (record !== undefined && (await isRunning(record))) found.push(record);
   }

@@ -59,6 +59,19 @@ const cluster = (name: string, homeRegion: ServingRegion, otherRegion: ServingRe
   ],
 });
 
+/** The next name in a cluster and region that isn't taken. */
+export function nextMember(
+  { name, homeRegion }: ClusterPlan,
+  region: ServingRegion,
+  taken: readonly MemberNode[],
+): MemberNode {
+  const role = region === homeRegion ? 'voter' : 'observer';
+  for (let rank = 1; ; rank += 1) {
+    const node = member(name, region, rank, role);
+    if (!taken.some((one) => one.name === node.name)) return node;
+  }
+}
+
 export const CLUSTERS: readonly ClusterPlan[] = [
   cluster('c1', 'new-york', 'madrid'),
   cluster('c2', 'madrid', 'new-york'),
@@ -77,5 +90,5 @@ export const GATEWAY_NODES: readonly GatewayNode[] = SERVING_REGIONS.map((region
   region,
 }));
 
-/** All processes, in the order in which they start. */
+/** All processes that every sandbox has, in the order in which they start. */
 export const NODES: readonly Node[] = [LINK_NODE, ...ETCD_NODES, ...MEMBER_NODES, ...GATEWAY_NODES];

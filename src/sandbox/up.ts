@@ -1,20 +1,21 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadContract } from '../config/contract.ts';
-import { loadEstateConfig } from '../config/estate-config.ts';
+import { type EstateConfig, loadEstateConfig } from '../config/estate-config.ts';
 import { type ClusterView, listClusterViews } from '../controlplane/cluster-view.ts';
 import { createCluster } from '../controlplane/create-cluster.ts';
 import { initEstate } from '../controlplane/init.ts';
 import { Keys } from '../controlplane/keys.ts';
 import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
 import { etcdFromConfig, etcdReaderFromConfig } from '../etcd/from-config.ts';
+import { placeFurtherMembers } from './add-member.ts';
 import { clusterCondition, unprovedClaim } from './cluster-condition.ts';
 import { withFileLock } from './file-lock.ts';
 import { sandboxesFolder, sandboxLock, SandboxPaths } from './folders.ts';
 import { prepareSandbox } from './prepare.ts';
 import { seedIssuers } from './seed.ts';
 import { awaitCondition, awaitEtcd, awaitLink, startProcesses } from './start.ts';
-import { PortName, portOf, readSandboxState, type SandboxState } from './state.ts';
+import { memberNodesOf, PortName, portOf, readSandboxState, type SandboxState } from './state.ts';
 import { CLUSTERS, ETCD_NODES, GATEWAY_NODES, LINK_NODE, MEMBER_NODES } from './topology.ts';
 
 const LOCK_WAIT_MS = 15_000;
@@ -83,10 +84,11 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
   onStep?.('prepare', 'done', paths.folder);
 
   onStep?.('etcd', 'running');
+  await placeFurtherMembers(paths, state);
   const started = await startProcesses({ paths, state, nodes: [LINK_NODE, ...ETCD_NODES] });
   signal?.throwIfAborted();
   // Agents take a second to load; meanwhile etcd elects. They wait for their cluster to be created.
-  started.push(...(await startProcesses({ paths, state, nodes: MEMBER_NODES })));
+  started.push(...(await startProcesses({ paths, state, nodes: memberNodesOf(state) })));
   await Promise.all([awaitLink(waiting, state), awaitEtcd(waiting, { state, nodes: ETCD_NODES })]);
   onStep?.('etcd', 'done');
 
@@ -159,7 +161,7 @@ async function stateFor(
 
 /** `capstan init` and `capstan cluster create`, by the same operations; both change nothing the second time. */
 async function createEstate(paths: SandboxPaths, actor: string): Promise<void> {
-  const config = await loadEstateConfig(paths.config);
+  const config = await firstMembers(paths);
   const contract = await loadContract(config.contract);
   const keys = new Keys(config.estate);
   const etcd = await etcdFromConfig(config);
@@ -169,6 +171,20 @@ async function createEstate(paths: SandboxPaths, actor: string): Promise<void> {
   } finally {
     etcd.close();
   }
+}
+
+/** The configuration as it was when the sandbox was made: who came later is taken in by `capstan member add`. */
+async function firstMembers(paths: SandboxPaths): Promise<EstateConfig> {
+  const config = await loadEstateConfig(paths.config);
+  const clusters = CLUSTERS.flatMap(({ name, members }) => {
+    const configured = config.clusters[name];
+    if (configured === undefined) return [];
+    const first = Object.entries(configured.members).filter(([member]) =>
+      members.some((one) => one.name === member),
+    );
+    return [[name, { ...configured, members: Object.fromEntries(first) }] as const];
+  });
+  return { ...config, clusters: Object.fromEntries(clusters) };
 }
 
 interface Waiting {

@@ -23,9 +23,13 @@ export async function must(sandbox: TestSandbox, ...args: string[]): Promise<voi
  * `capstan failover run` as an operator does it: a leader that was only just lost still looks healthy, and the refusal
  * says so; it is asked again until the loss shows.
  */
-export async function failOver(sandbox: TestSandbox, cluster: string): Promise<FailedOver> {
+export async function failOver(
+  sandbox: TestSandbox,
+  cluster: string,
+  ...flags: string[]
+): Promise<FailedOver> {
   const before = await clusterState(sandbox, cluster);
-  const pauseMs = await runFailover(sandbox, cluster);
+  const pauseMs = await runFailover(sandbox, cluster, flags);
   const after = await clusterState(sandbox, cluster);
   if (before.leader === null || after.leader === null || before.term === null || after.term === null) {
     throw new Error(`${cluster} has no leader`);
@@ -33,10 +37,14 @@ export async function failOver(sandbox: TestSandbox, cluster: string): Promise<F
   return { from: before.leader, to: after.leader, oldTerm: before.term, term: after.term, pauseMs };
 }
 
-async function runFailover(sandbox: TestSandbox, cluster: string): Promise<number | null> {
+async function runFailover(
+  sandbox: TestSandbox,
+  cluster: string,
+  flags: readonly string[],
+): Promise<number | null> {
   const deadline = performance.now() + LOSS_SHOWS_WITHIN_MS;
   for (;;) {
-    const run = ['failover', 'run', cluster, `--confirm=${cluster}`];
+    const run = ['failover', 'run', cluster, `--confirm=${cluster}`, ...flags];
     const { result } = await sandbox.capstan<{ readonly pauseMs: number | null }>(run);
     if (result.ok) return result.data.pauseMs;
     if (result.error?.code !== 'leader_healthy' || performance.now() > deadline) {

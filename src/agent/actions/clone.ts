@@ -22,7 +22,7 @@ export async function clone(
   await ownedFolder(files.dataDir, account);
   const args = [
     ['--pgdata', files.dataDir],
-    ['--dbname', postgres.conninfoOf(leader, `${postgres.ownName()}_clone`)],
+    ['--dbname', await postgres.conninfoOf(leader, `${postgres.ownName()}_clone`)],
     ['--wal-method', 'stream'],
     ['--checkpoint', 'fast'],
     ['--no-password'],

@@ -34,15 +34,13 @@ export async function follow(
   const reason = divergence(own, source);
   if (reason !== undefined) {
     const registered = view.members.get(member)?.value.incarnation === memory.value.incarnation;
-    const role = view.membership?.value.members[member]?.role;
-    // A member that isn't registered was just cloned, or was taken out and came back; nothing is promised on a learner now.
-    const replaceable = !registered || role === 'learner';
-    if (replaceable && !(await mayHoldPromises(context, view))) {
+    // It was just cloned, or was taken out of the membership and came back.
+    if (!registered && !(await mayHoldPromises(context, view))) {
       logger.warn({ reason }, 'this copy is of no use: it is made anew');
       await memory.update({ building: 'clone' });
       return;
     }
-    if (isOwedNothing(work)) {
+    if (await isOwedNothing(work)) {
       logger.warn({ reason }, 'nothing was promised on this data: it is restored');
       await make.restore(work, { operation: null, method: 'rewind', leader });
       return;
@@ -58,10 +56,14 @@ export async function follow(
   logger.info({ leader: leader.name, timeline: source.timeline }, 'following');
 }
 
-/** No decision was ever acknowledged because an observer or a learner held it; what it holds may still be all that is left of one. */
-function isOwedNothing({ view, context: { member } }: Work): boolean {
-  const role = view.membership?.value.members[member]?.role;
-  return (role === 'observer' || role === 'learner') && openLossesOf(view, member).length === 0;
+/**
+ * No decision was ever acknowledged because an observer held it; what it holds may still be all that is left of one. A learner may
+ * have been a voter before: a failover may have lost something since that no loss record names it for.
+ */
+async function isOwedNothing({ view, context }: Work): Promise<boolean> {
+  const role = view.membership?.value.members[context.member]?.role;
+  if (role === 'observer') return openLossesOf(view, context.member).length === 0;
+  return role === 'learner' && !(await mayHoldPromises(context, view));
 }
 
 /**

@@ -45,7 +45,8 @@ export async function rewind(
 ): Promise<string | undefined> {
   const { binaries, files, account, config, logger } = context;
   const database = config.postgres.database.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
-  const source = `${postgres.conninfoOf(leader, `${postgres.ownName()}_rewind`)} dbname='${database}'`;
+  const conninfo = await postgres.conninfoOf(leader, `${postgres.ownName()}_rewind`);
+  const source = `${conninfo} dbname='${database}'`;
   const args = ['--target-pgdata', files.dataDir, '--source-server', source, '--no-ensure-shutdown'];
   try {
     const { stdout, stderr } = await run(binaries.path('pg_rewind'), args, {

@@ -63,6 +63,13 @@ export const SANDBOX_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
       }),
     ),
   }),
+  SandboxMemberAdd: z.strictObject({
+    changed,
+    member: name,
+    cluster: name,
+    region: name,
+    started: z.array(name),
+  }),
   SandboxPause: processOutcome,
   SandboxResume: processOutcome,
   SandboxStart: processOutcome,

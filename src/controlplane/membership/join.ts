@@ -31,10 +31,11 @@ export async function catchUpStep(run: OperationRun, held: HeldOperation): Promi
   return complete(run, held, { view, result: positionOf(view, member) });
 }
 
-function quarantined({ value: { id, cluster } }: HeldOperation, reason: string) {
+function quarantined({ value }: HeldOperation, reason: string) {
+  const { id } = value;
   return partialError(`it can't follow by itself: ${reason}`, {
     code: 'member_quarantined',
-    next: `capstan cluster show ${cluster}; once its data is salvaged or replaced: capstan operation resume ${id}; or capstan operation abort ${id}`,
+    next: `capstan member rejoin ${planOf(value).member}, then capstan operation resume ${id}; or capstan operation abort ${id}`,
     data: { operation: id },
   });
 }

@@ -13,7 +13,7 @@ export interface RefusalInputs {
 /** Everything that stands against a run, the most fundamental first. Empty: it may run. */
 export function membershipRefusals(inputs: RefusalInputs): readonly MembershipRefusal[] {
   const { view, member, action } = inputs;
-  const busy = view.memberOperations.get(member)?.value;
+  const busy = view.memberOperations.get(member)?.value ?? view.rejoins.get(member)?.value.operation;
   if (busy !== undefined)
     return [
       refusal('operation_active', `operation ${busy} changes ${member}`, `capstan operation resume ${busy}`),
@@ -25,9 +25,11 @@ export function membershipRefusals(inputs: RefusalInputs): readonly MembershipRe
       ? [refusal('cluster_not_open', held, `capstan cluster show ${view.name}`)]
       : [refusal('operation_active', held, `capstan operation resume ${active}`)];
   }
-  return (
-    action === 'remove' ? [refusedLeader(inputs), refusedLastVoter(inputs)] : [refusedPlace(inputs)]
-  ).filter((found) => found !== undefined);
+  const against =
+    action === 'remove'
+      ? [refusedLeader(inputs), refusedLoss(inputs), refusedLastVoter(inputs)]
+      : [refusedPlace(inputs)];
+  return against.filter((found) => found !== undefined);
 }
 
 const refusal = (
@@ -61,6 +63,19 @@ function refusedLeader({ view, member }: RefusalInputs): MembershipRefusal | und
     'member_leads',
     `${member} leads ${view.name}: it stays a voter as long as it does`,
     `hand over first: capstan failover run ${view.name}`,
+  );
+}
+
+/** What it holds may be all that is left of confirmed decisions. */
+function refusedLoss({ view, member }: RefusalInputs): MembershipRefusal | undefined {
+  const loss = [...view.losses.values()].find(
+    ({ value }) => value.status === 'open' && value.members[member]?.state === 'pending',
+  )?.value;
+  if (loss === undefined) return undefined;
+  return refusal(
+    'loss_unsalvaged',
+    `${member} may hold decisions that ${loss.operation} lost, and they are not salvaged yet`,
+    `capstan operation show ${loss.operation}`,
   );
 }
 

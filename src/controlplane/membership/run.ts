@@ -145,6 +145,7 @@ async function begin(about: {
       transaction
         .expect(keys.inSync(cluster), revisionOf(view.inSync))
         .expect(keys.member(cluster, member), revisionOf(view.members.get(member)))
+        .expect(keys.rejoin(cluster, member), revisionOf(view.rejoins.get(member)))
         .expect(keys.memberOperation(cluster, member), revisionOf(view.memberOperations.get(member)))
         .put(keys.memberOperation(cluster, member), id);
       const entry = {

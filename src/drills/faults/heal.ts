@@ -6,7 +6,7 @@ import { LinkClient } from '../../sandbox/link/client.ts';
 import { startProcesses } from '../../sandbox/start.ts';
 import { withFileLock } from '../../sandbox/file-lock.ts';
 import { sandboxLock } from '../../sandbox/folders.ts';
-import { CLUSTERS, LINK_NODE, NODES } from '../../sandbox/topology.ts';
+import { CLUSTERS, LINK_NODE } from '../../sandbox/topology.ts';
 import { restoreClock } from './means/clocks.ts';
 import { openClusterIn, readViews } from './means/clusters.ts';
 import { emptyDisks } from './means/disks.ts';
@@ -92,7 +92,7 @@ async function mendProcesses({ paths, state }: Site, { done }: Notes): Promise<v
     ({ daemon, all }) => daemon === undefined || all.some((one) => /^[Tt]/.test(one.state)),
   );
   if (broken.length === 0) return;
-  const nodes = NODES.filter(({ name }) => broken.some(({ node }) => node.name === name));
+  const nodes = broken.map(({ node }) => node);
   const lock = { path: sandboxLock(paths.name), waitMs: LOCK_WAIT_MS, what: `the sandbox ${paths.name}` };
   const changed = await withFileLock(lock, () => startProcesses({ paths, state, nodes }));
   if (changed.length > 0) done.push(`started or resumed ${changed.toSorted().join(', ')}`);

@@ -61,7 +61,7 @@ begin
         when c.now >= l.rpo_until and p_deciding then 'CP012'
         when pg_catalog.current_setting('synchronous_commit') not in ('on', 'remote_apply')
           or pg_catalog.current_setting('synchronous_standby_names') <> l.sync_names then 'CP007'
-        else 'CP005' -- What was refused a moment ago holds by now (a new grant): asked again, it will pass.
+        else '55P03' -- What was refused a moment ago holds by now (a new grant): asked again, it will pass.
       end as refusal
     into v
     from (select capstan.wall_clock() as now, capstan.boot_clock_ms() as boot) c
@@ -74,6 +74,7 @@ begin
     when 'CP002' then format('generation %s of shard %s was named; this is generation %s', p_generation, p_shard, v.generation)
     when 'CP003' then format('shard %s is sealed', p_shard)
     when 'CP004' then format('shard %s is not owned by cluster %s', p_shard, v.cluster)
+    when '55P03' then 'the lease was granted anew at this moment: ask again'
     when 'CP005' then format('the lease of term %s has lapsed', p_term)
     when 'CP006' then format('admission is closed: %s', coalesce(v.admission_reason, 'no reason given'))
     when 'CP007' then 'synchronous_commit or the follower set is weaker than the membership demands'

@@ -36,6 +36,11 @@ export class LinkClient {
     return this.#ask({ action: 'heal', pairs });
   }
 
+  /** Has the process open the routes to members that were added since it started. */
+  openRoutes(): Promise<LinkReport[]> {
+    return this.#ask({ action: 'open-routes' });
+  }
+
   /** Throws CapstanError `link_unreachable` (exit 7), or what the link process refused. */
   async #ask(body: unknown, timeoutMs = REQUEST_TIMEOUT_MS): Promise<LinkReport[]> {
     let response: Response;

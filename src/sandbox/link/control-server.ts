@@ -22,19 +22,23 @@ const request = z.discriminatedUnion('action', [
     ),
   }),
   z.strictObject({ action: z.literal('heal'), pairs: z.array(pair) }),
+  // Members were added to the sandbox since.
+  z.strictObject({ action: z.literal('open-routes') }),
 ]);
 
 export interface LinkControlOptions {
   readonly links: Links;
+  /** Opens the routes that the sandbox's state names and that aren't open yet. */
+  readonly openRoutes: () => Promise<void>;
   readonly token: string;
   readonly port: number;
 }
 
 /** Serves the link control port on loopback; resolves once it accepts. */
 export async function openLinkControl(options: LinkControlOptions): Promise<{ close: () => void }> {
-  const { links, token, port } = options;
+  const { port } = options;
   const server = createServer((incoming, response) => {
-    answer(incoming, { links, token }).then(
+    answer(incoming, options).then(
       (body) => send(response, 200, body),
       (error: unknown) => {
         if (error instanceof CapstanError) send(response, 400, { code: error.code, message: error.message });
@@ -58,12 +62,13 @@ const UNAUTHORIZED = new Error('the link control needs its token');
 
 async function answer(
   incoming: IncomingMessage,
-  { links, token }: { links: Links; token: string },
+  { links, token, openRoutes }: LinkControlOptions,
 ): Promise<unknown> {
   if (!sameText(incoming.headers.authorization ?? '', `Bearer ${token}`)) throw UNAUTHORIZED;
   if (incoming.method === 'POST') {
     const order = request.parse(JSON.parse(await readBody(incoming)));
     if (order.action === 'heal') links.heal(order.pairs);
+    else if (order.action === 'open-routes') await openRoutes();
     else links.change(order.changes as Parameters<Links['change']>[0]);
   }
   return { links: links.report() };

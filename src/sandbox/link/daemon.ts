@@ -26,10 +26,20 @@ export async function runLinkDaemon(options: {
     );
   };
   const callers = new CallerRegions({ processesByRegion });
-  const routes = await Promise.all(routesOf(state).map((route) => openRoute({ route, links, callers })));
+  const routes = new Map<number, { close: () => void }>();
+  const openRoutes = async (): Promise<void> => {
+    const missing = routesOf(await requireSandboxState(paths)).filter(
+      ({ listenPort }) => !routes.has(listenPort),
+    );
+    await Promise.all(
+      missing.map(async (route) => routes.set(route.listenPort, await openRoute({ route, links, callers }))),
+    );
+  };
+  await openRoutes();
   // The control port opens last: whoever can reach it can count on every route.
   const control = await openLinkControl({
     links,
+    openRoutes,
     token: (await readFile(paths.secret('link'), 'utf8')).trim(),
     port: portOf(state, PortName.linkControl),
   });
@@ -38,5 +48,5 @@ export async function runLinkDaemon(options: {
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   control.close();
-  for (const route of routes) route.close();
+  for (const route of routes.values()) route.close();
 }

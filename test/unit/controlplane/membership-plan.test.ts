@@ -10,6 +10,7 @@ import type {
   FollowerFacts,
   HeartbeatRecord,
   InSyncRecord,
+  LossRecord,
   MemberRecord,
   MemberRole,
 } from '../../../src/domain/records.ts';
@@ -133,6 +134,11 @@ describe('a plan', () => {
     });
     expect(codes('remove', 'b', { inSync: record(['b']) })).toEqual(['last_voter_in_sync']);
     expect(codes('remove', 'd', { inSync: record(['b']) })).toEqual([]);
+    const lost = { state: 'pending', incarnation: null, found: null, waived: null };
+    const loss = { status: 'open', operation: 'failover-1', members: { b: lost } };
+    const losses = new Map([['failover-1', versioned(loss as unknown as LossRecord)]]);
+    expect(codes('remove', 'b', { over: { losses } })).toEqual(['loss_unsalvaged']);
+    expect(codes('remove', 'd', { over: { losses } })).toEqual([]);
     const held = { over: { activeOperation: versioned('failover-1') } };
     expect(codes('remove', 'b', held)).toEqual(['operation_active']);
     const roles = { a: 'voter', e: 'learner' } as const;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ClusterView, emptyClusterView } from '../../../src/controlplane/cluster-view.ts';
-import type { HeartbeatRecord } from '../../../src/domain/records.ts';
+import type { HeartbeatRecord, MemberRole } from '../../../src/domain/records.ts';
 import { clusterCondition } from '../../../src/sandbox/cluster-condition.ts';
 import { CLUSTERS } from '../../../src/sandbox/topology.ts';
 
@@ -105,6 +105,19 @@ test.each<[string, ClusterView | undefined, string]>([
   ],
 ])('%s is awaited, and named', (_, view, missing) => {
   expect(clusterCondition(view, plan).missing).toContain(missing);
+});
+
+const place = (region: string, role: MemberRole) => ({ region, role });
+
+test('who is in no membership any more, or is a learner, is not awaited among the voters', () => {
+  const members = { 'c1-new-york-1': place('new-york', 'voter'), 'c1-madrid-1': place('madrid', 'observer') };
+  const inSync = versioned({ term: 1, epoch: 2, voters: [], required: 0, degraded: true, since: AT });
+  const without = { ...serving, inSync, membership: versioned({ epoch: 2, members }) };
+  const warnings = ['c1 is degraded: its leader has no synchronous follower'];
+  expect(clusterCondition(without, plan)).toEqual({ missing: undefined, warnings });
+  const learning = { ...members, 'c1-new-york-2': place('new-york', 'learner') };
+  const withLearner = { ...without, membership: versioned({ epoch: 3, members: learning }) };
+  expect(clusterCondition(withLearner, plan)).toEqual({ missing: undefined, warnings });
 });
 
 test('a quarantined member and a degraded cluster are for an operator: they are told, not awaited', () => {

@@ -5,7 +5,15 @@ import { expect, test } from 'vitest';
 import { addressFrom } from '../../../src/config/address-from.ts';
 import { loadEstateConfig } from '../../../src/config/estate-config.ts';
 import { estateYaml, etcdEndpoints } from '../../../src/sandbox/estate-file.ts';
-import { portNames, routesOf, type SandboxState } from '../../../src/sandbox/state.ts';
+import {
+  memberNodesOf,
+  memberPortNames,
+  nodesOf,
+  portNames,
+  routesOf,
+  type SandboxState,
+} from '../../../src/sandbox/state.ts';
+import { CLUSTERS, nextMember } from '../../../src/sandbox/topology.ts';
 
 const names = portNames();
 const state: SandboxState = {
@@ -54,6 +62,32 @@ test("a region's own etcd comes first, and only that one is reached directly", (
     const [own, ...others] = etcdEndpoints(state, region);
     expect(linked.has(own ?? '')).toBe(false);
     expect(others.map((url) => linked.has(url))).toEqual([true, true]);
+  }
+});
+
+test('a further member is in the estate and on the link, under the next free name', async () => {
+  const [c1] = CLUSTERS;
+  if (c1 === undefined) throw new Error('the sandbox has no cluster');
+  const near = nextMember(c1, 'new-york', memberNodesOf(state));
+  const far = nextMember(c1, 'madrid', [...memberNodesOf(state), near]);
+  expect([near, far]).toMatchObject([
+    { name: 'c1-new-york-3', role: 'voter' },
+    { name: 'c1-madrid-2', role: 'observer' },
+  ]);
+  const furtherMembers = [near, far];
+  const ports = furtherMembers.flatMap(memberPortNames).map((name, index) => [name, 21_000 + index] as const);
+  const grown = { ...state, furtherMembers, ports: { ...state.ports, ...Object.fromEntries(ports) } };
+  const folder = await mkdtemp(join(tmpdir(), 'capstan-unit-'));
+  try {
+    const file = join(folder, 'capstan.yaml');
+    await writeFile(file, estateYaml(grown));
+    const members = (await loadEstateConfig(file)).clusters['c1']?.members ?? {};
+    expect(Object.keys(members)).toEqual(expect.arrayContaining(['c1-new-york-3', 'c1-madrid-2']));
+    const linked = routesOf(grown).map(({ listenPort }) => `127.0.0.1:${listenPort}`);
+    expect(linked).toContain(members['c1-madrid-2']?.address['new-york']);
+    expect(nodesOf(grown).map(({ name }) => name)).toEqual(expect.arrayContaining([near.name, far.name]));
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
 
