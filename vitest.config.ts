@@ -28,7 +28,8 @@ export default defineConfig({
           globalSetup: ['test/support/leak-guard.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // A sandbox mostly waits too; two of them leave each what its clocks need.
+          maxWorkers: 2,
         },
       },
     ],
