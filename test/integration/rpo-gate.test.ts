@@ -7,6 +7,7 @@ import { FenceState } from '../../src/domain/sqlstate.ts';
 import { decideOnce } from '../support/agent-claims.ts';
 import { createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
 import { eventually } from '../support/etcd.ts';
+import { sized } from '../support/proof.ts';
 import { LagSampler } from '../support/remote-lag.ts';
 
 /** What each action does with decisions while the gate is on. */
@@ -19,7 +20,10 @@ const ACTIONS: readonly (readonly [RpoAction, Partial<Contract['rpo']>, string])
 /** A machine that does much else takes its time to make three members. */
 const WAIT_MS = 90_000;
 
-describe.each(ACTIONS)('the gate’s action %s', (action, rpo, whileOn) => {
+/** Quick: one action; the unit tests have the table of all. */
+const SHOWN = sized({ full: ACTIONS, quick: ACTIONS.slice(1, 2) });
+
+describe.each(SHOWN)('the gate’s action %s', (action, rpo, whileOn) => {
   let world: TestEstate;
   const paused = new Set<number>();
 
