@@ -3,7 +3,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test }
 import { decideOnce, headPosition } from '../support/agent-claims.ts';
 import { createTestEstate, PAIR, type TestEstate } from '../support/agents.ts';
 import { eventually } from '../support/etcd.ts';
-import { comeBack, failOverFrom, rejoin, resultOf, salvagedEntries, writeAlone } from '../support/rejoin.ts';
+import {
+  comeBack,
+  failOverFrom,
+  killPostgres,
+  rejoin,
+  resultOf,
+  salvagedEntries,
+  writeAlone,
+} from '../support/rejoin.ts';
 
 let world: TestEstate;
 
@@ -20,6 +28,21 @@ beforeEach(() => {
 afterAll(async () => {
   await world.stop();
 });
+
+/** Kills a leader at a moment when its follower has all its log: Postgres itself writes some every few seconds. */
+async function endWithNothingOfItsOwn(leader: string, follower: string): Promise<void> {
+  await world.agent(leader).end('SIGKILL');
+  const client = await world.connect(leader);
+  await eventually('the follower has all', async () => {
+    const { rows } = await client.query(
+      `select 1 from pg_stat_replication where application_name like $1 and flush_lsn = pg_current_wal_insert_lsn()`,
+      [`${follower}_%`],
+    );
+    return rows.length > 0 ? true : undefined;
+  });
+  await client.end();
+  await killPostgres(world, leader);
+}
 
 /** One estate over several failovers, each claim after the one before. */
 describe('the old leader of an in-region failover', () => {
@@ -71,6 +94,7 @@ describe('the old leader of an in-region failover', () => {
   });
 
   test('is cloned anew when pg_rewind says that no rewind is required', async () => {
+    await endWithNothingOfItsOwn('m2', 'm1');
     await failOverFrom(world, 'm2');
     await comeBack(world, 'm2');
     const { operation } = await rejoin(world, 'm2');
