@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** `npm run prove` runs them too: what they show at the command line, the integration tests show below it. */
+const PROVED_ONLY = ['test/e2e/membership.test.ts', 'test/e2e/rejoin.test.ts'];
+
 const shared = { globals: false, restoreMocks: true } as const;
 
 export default defineConfig({
@@ -25,6 +28,7 @@ export default defineConfig({
           ...shared,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: process.env['CAPSTAN_PROVE'] === '1' ? [] : PROVED_ONLY,
           globalSetup: ['test/support/leak-guard.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

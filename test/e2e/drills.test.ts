@@ -16,7 +16,7 @@ const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set([
   'partition',
   'clock-step',
 ]);
-const SHOWN = sized({ full: DRILLS, quick: DRILLS.filter(({ name }) => !SHOWN_ELSEWHERE.has(name)) });
+const SHOWN = sized({ full: DRILLS, quick: DRILLS.filter(({ name }) => QUICK.has(name)) });
 const SHORT_MS = 4_500;
 /** Before and after a fault. */
 const ROOM_MS = 1_600;
