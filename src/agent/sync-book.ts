@@ -1,27 +1,18 @@
 import type { InSyncRecord, Voter } from '../domain/records.ts';
 import { assertNever, unreachableError } from '../domain/errors.ts';
-import type { Clock } from '../clock/clock.ts';
 import { DoubledNames } from './doubled-names.ts';
 import { BARRIER_NAMES, followerName, syncNames } from './follower-name.ts';
+import { IssuedDeadlines, type IssuedDeadlinesPorts } from './issued-deadlines.ts';
 import type { Session } from './local-session.ts';
-import type { AgentLogger } from './logger.ts';
 import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
 import { allFlushed, obeysExactly, planSyncSet, type SyncInput, type Walsender } from './sync-set.ts';
 
-export interface SyncBookPorts {
+export interface SyncBookPorts extends IssuedDeadlinesPorts {
   readonly session: Session;
   /** A session whose commits wait as a client's do. */
   readonly probe: () => Session;
   /** Replaces the setting's file, durably, and has Postgres read it. */
   readonly writeNames: (names: string) => Promise<void>;
-  /** Whether a lease of this run of Postgres demands followers: answers may have been promised under them. */
-  readonly demandsFollowers: () => Promise<boolean>;
-  /** Takes the leader's duty back. Once it returns no right is being granted or extended here, and admission is closed. */
-  readonly silence: (reason: string) => Promise<void>;
-  /** After a silence of this long every deadline that was ever issued is over. */
-  readonly deadlinesOverAfterMs: number;
-  readonly logger: AgentLogger;
-  readonly clock: Clock;
 }
 
 type RecordedSet = Pick<InSyncRecord, 'voters' | 'required' | 'degraded'>;
@@ -37,11 +28,6 @@ export interface SyncRound {
    * else changed it, the membership or the authority. Throws when nothing is known.
    */
   readonly record: (next: RecordedSet) => Promise<string | undefined>;
-}
-
-interface Silence {
-  readonly serverRun: string;
-  readonly sinceMs: number;
 }
 
 interface InForce {
@@ -84,12 +70,12 @@ export class SyncBook {
   #floor = 0n;
   /** Whether a write may be under way, or have landed unseen. True at first: a former agent's may. */
   #doubt = true;
-  /** Since when nothing has been granted here; undefined: a duty may have been assigned since. */
-  #silence: Silence | undefined;
+  readonly #deadlines: IssuedDeadlines;
   readonly #doubled = new DoubledNames();
 
   constructor(ports: SyncBookPorts) {
     this.#ports = ports;
+    this.#deadlines = new IssuedDeadlines(ports);
   }
 
   async close(): Promise<void> {
@@ -141,10 +127,10 @@ export class SyncBook {
     if (record === undefined) return notYet('no in-sync set is recorded');
     const voters = record.degraded ? [] : record.voters.filter(({ member }) => member !== leader);
     const names = syncNames(voters);
-    const waiting = names === '' ? await this.#answersOutstanding(serverRun) : undefined;
+    const waiting = names === '' ? await this.#outstanding(serverRun) : undefined;
     if (waiting !== undefined) return notYet(waiting);
     await this.#apply(names, serverRun, signal);
-    this.#silence = undefined;
+    this.#deadlines.end();
     return {
       kind: 'agreed',
       names,
@@ -165,28 +151,15 @@ export class SyncBook {
       return obeysExactly(walsenders, voters) && allFlushed(walsenders, voters, lsn);
     });
     const record = { voters, required: voters.length, degraded: false };
-    this.#silence = undefined;
+    this.#deadlines.end();
     return (await this.#write(round, record))
       ? { kind: 'agreed', names, record }
       : notYet('the in-sync record was changed by somebody else');
   }
 
-  /**
-   * Without names every commit that waits is released as if a follower had it. So before names become empty nothing may be left
-   * that was promised under others and can still be answered. Undefined: there isn't.
-   */
-  async #answersOutstanding(serverRun: string): Promise<string | undefined> {
-    const { clock, logger, demandsFollowers, silence, deadlinesOverAfterMs } = this.#ports;
-    if (this.#inForce?.names === '' && this.#inForce.serverRun === serverRun) return undefined;
-    if (this.#silence?.serverRun !== serverRun) {
-      if (!(await demandsFollowers())) return undefined;
-      const reason = 'the last synchronous follower is leaving';
-      logger.warn({}, 'becoming degraded: admission is closed until every issued deadline is over');
-      await silence(reason);
-      this.#silence = { serverRun, sinceMs: clock.monotonicMs() };
-    }
-    const leftMs = this.#silence.sinceMs + deadlinesOverAfterMs - clock.monotonicMs();
-    return leftMs > 0 ? 'becoming degraded: waiting until every issued deadline is over' : undefined;
+  async #outstanding(serverRun: string): Promise<string | undefined> {
+    const already = this.#inForce?.names === '' && this.#inForce.serverRun === serverRun;
+    return already ? undefined : this.#deadlines.outstanding(serverRun);
   }
 
   #impostorIn(walsenders: readonly Walsender[], record: InSyncRecord | undefined): string | undefined {
@@ -228,8 +201,7 @@ export class SyncBook {
     );
     if (names !== '') await this.#proveCommitsWait(signal);
     // A grant that a former agent had sent may have landed since it was looked at.
-    else if (this.#silence === undefined && (await this.#ports.demandsFollowers()))
-      throw late('a late grant to be waited out');
+    else if (await this.#deadlines.landedSince()) throw late('a late grant to be waited out');
     await this.#set(names, signal);
     this.#inForce = { names, serverRun };
   }
