@@ -1,45 +1,24 @@
-import type { EtcdPort } from '../etcd/port.ts';
-import type { Estate } from './estate.ts';
-import { resumeInBackground, watchOperation } from './operation-runner.ts';
-import type { Output } from './output.ts';
-import { planRefusal, planSections } from './present/failover.ts';
-import { detailOperation, operationSections } from './present/operation.ts';
-import { confirmByName } from './prompt.ts';
-import { facts, text } from './render/section.ts';
+import { newLeaderOf, newLeaderSections } from './present/new-leader.ts';
+import { planSections } from './present/failover.ts';
+import { planRefusal } from './present/refusals.ts';
 import type { CommandResult } from './result.ts';
+import { type ChangeFlags, type ChangeMeans, runChange } from './run-change.ts';
 import type { FailoverRunData } from './schemas/failover.ts';
 
-const KIND = 'FailoverRun';
-
-export interface FailoverFlags {
-  readonly 'dry-run': boolean;
-  readonly plan?: string | undefined;
-  readonly confirm?: string | undefined;
+export interface FailoverFlags extends ChangeFlags {
   readonly target?: string | undefined;
   readonly force: boolean;
   readonly 'accept-degraded': boolean;
   readonly region?: string | undefined;
   readonly 'accept-loss'?: number | undefined;
   readonly 'attest-isolated'?: string | undefined;
-  readonly reason?: string | undefined;
-  readonly wait: boolean;
-  readonly timeout?: number | undefined;
-  readonly 'no-color': boolean;
 }
 
-interface FailoverCommandOptions {
-  readonly etcd: EtcdPort;
-  readonly estate: Estate;
-  readonly cluster: string;
-  readonly flags: FailoverFlags;
-  readonly output: Output;
-  readonly interactive: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** Plan, show, confirm, run, verify. What is refused before the confirmation was asked for nothing. */
-export async function runFailoverCommand(options: FailoverCommandOptions): Promise<CommandResult> {
-  const { etcd, estate, cluster, flags, output, interactive, signal } = options;
+/** `capstan failover run`. */
+export async function runFailoverCommand(
+  means: ChangeMeans<FailoverFlags> & { readonly cluster: string },
+): Promise<CommandResult> {
+  const { etcd, estate, cluster, flags } = means;
   const { readFailoverPlan } = await import('../controlplane/failover/read-plan.ts');
   const request = {
     etcd,
@@ -53,103 +32,20 @@ export async function runFailoverCommand(options: FailoverCommandOptions): Promi
     attestIsolated: flags['attest-isolated'],
   };
   const { plan } = await readFailoverPlan(request);
-  const refusal = planRefusal(plan);
-  if (flags['dry-run']) {
-    const data = dataOf({ changed: false, dryRun: true, plan });
-    const view = () => planSections(plan);
-    return {
-      kind: KIND,
-      data,
-      names: [plan.hash],
-      view,
-      ...(refusal === undefined ? {} : { error: refusal }),
-    };
-  }
-  await output.preview(planSections(plan));
-  // With --confirm the refusal comes from the run itself, which audits it.
-  if (refusal !== undefined && flags.confirm === undefined) throw refusal;
-  await confirmByName({
-    interactive,
-    action: `fail over ${cluster}${flags.region === undefined ? '' : ` to ${flags.region}`}`,
-    name: cluster,
-    confirm: flags.confirm,
-  });
-
-  const [{ runFailover }, { currentActor }] = await Promise.all([
-    import('../controlplane/failover/run.ts'),
-    import('../controlplane/actor.ts'),
-  ]);
-  const watched = await watchOperation(
-    {
-      subject: `failover ${cluster}`,
-      timeoutMs: flags.timeout,
-      wait: flags.wait,
-      noColor: flags['no-color'],
-      interrupted: signal,
+  return runChange<FailoverRunData>(means, {
+    kind: 'FailoverRun',
+    cluster,
+    subject: `failover ${cluster}`,
+    question: `fail over ${cluster}${flags.region === undefined ? '' : ` to ${flags.region}`}`,
+    planHash: plan.hash,
+    refusal: planRefusal(plan),
+    alreadySo: undefined,
+    planSections: () => planSections(plan),
+    run: async (order) => {
+      const { runFailover } = await import('../controlplane/failover/run.ts');
+      return runFailover({ ...request, ...order });
     },
-    (watching) =>
-      runFailover({
-        ...request,
-        ...watching,
-        planHash: flags.plan ?? plan.hash,
-        actor: currentActor(),
-        reason: flags.reason,
-      }),
-  );
-  if (watched.kind === 'left') return leftRunning(options, plan, watched.operation);
-  const { changed, operation } = watched.result;
-  // What the journal says of the run itself: it is done, and nothing that is read now may make it look otherwise.
-  const { leader, term, pauseMs } = operation.steps.findLast(({ name }) => name === 'settle')?.result ?? {};
-  const data = dataOf({
-    changed,
-    dryRun: false,
-    plan,
-    operation: detailOperation(operation),
-    leader: typeof leader === 'string' ? leader : null,
-    term: typeof term === 'number' ? term : null,
-    pauseMs: typeof pauseMs === 'number' ? pauseMs : null,
+    dataOf: (parts) => ({ ...parts, plan, ...newLeaderOf(parts.operation) }),
+    outcome: (data) => newLeaderSections(cluster, data),
   });
-  return {
-    kind: KIND,
-    data,
-    names: [`operation/${operation.id}`],
-    view: () => [
-      facts([
-        ['cluster', cluster],
-        ['new leader', data.leader],
-        ['term', data.term],
-        ['pause', data.pauseMs === null ? null : `${data.pauseMs} ms`],
-      ]),
-      ...operationSections(detailOperation(operation)),
-    ],
-  };
-}
-
-async function leftRunning(
-  { etcd, estate }: FailoverCommandOptions,
-  plan: FailoverRunData['plan'],
-  operation: string,
-): Promise<CommandResult> {
-  resumeInBackground(operation, estate.location.path);
-  const { readOperation } = await import('../controlplane/operation/journal.ts');
-  const record = await readOperation({ etcd, keys: estate.keys, id: operation }).catch(() => undefined);
-  const shown = record === undefined ? null : detailOperation(record.value);
-  return {
-    kind: KIND,
-    data: dataOf({ changed: true, dryRun: false, plan, operation: shown }),
-    warnings:
-      shown === null
-        ? [`operation ${operation} goes on in the background; its journal can’t be read now`]
-        : [],
-    names: [`operation/${operation}`],
-    view: () => [
-      text(`operation ${operation} goes on in the background: capstan operation show ${operation} --watch`),
-    ],
-  };
-}
-
-function dataOf(
-  data: Pick<FailoverRunData, 'changed' | 'dryRun' | 'plan'> & Partial<FailoverRunData>,
-): FailoverRunData {
-  return { operation: null, leader: null, term: null, pauseMs: null, ...data };
 }

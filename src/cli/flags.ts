@@ -1,4 +1,4 @@
-import { boolean, custom } from '@oclif/core/flags';
+import { boolean, custom, string } from '@oclif/core/flags';
 import { parseDurationMs } from '../domain/duration.ts';
 import { usageError } from '../domain/errors.ts';
 import { isName, NAME_RULE } from '../domain/identifiers.ts';
@@ -46,4 +46,20 @@ export const nameFlag = custom({
 export const watchFlags = {
   watch: boolean({ char: 'w', summary: 'Repeat: redraws on a terminal, one document a line with -o json.' }),
   interval: durationFlag({ summary: 'How often --watch repeats (default 2s).', dependsOn: ['watch'] }),
+};
+
+/** What every change of a cluster takes; `waitFor` says what `--wait` waits for. */
+export const changeFlags = (waitFor: string) => ({
+  'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
+  plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
+  confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
+  reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
+  wait: boolean({ summary: `Wait until ${waitFor}.`, default: true, allowNo: true }),
+  timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+});
+
+/** Where a member is, when the configuration doesn't say it. */
+export const memberPlaceFlags = {
+  cluster: nameFlag({ summary: 'Its cluster; default: the one that the configuration says.' }),
+  region: nameFlag({ summary: 'Its region; default: the one that the configuration says.' }),
 };

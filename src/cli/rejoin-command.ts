@@ -1,119 +1,51 @@
 import { refusedError } from '../domain/errors.ts';
-import type { EtcdPort } from '../etcd/port.ts';
 import type { RejoinPlan } from '../controlplane/rejoin/plan.ts';
-import type { Estate } from './estate.ts';
-import { resumeInBackground, watchOperation } from './operation-runner.ts';
-import type { Output } from './output.ts';
-import { detailOperation, operationSections } from './present/operation.ts';
-import { confirmByName } from './prompt.ts';
+import { planRefusal, refusalLines } from './present/refusals.ts';
 import { facts, text, type Section } from './render/section.ts';
 import type { CommandResult } from './result.ts';
+import { type ChangeFlags, type ChangeMeans, runChange } from './run-change.ts';
 import type { MemberRejoinData } from './schemas/rejoin.ts';
 
-const KIND = 'MemberRejoin';
-
-export interface RejoinFlags {
-  readonly 'dry-run': boolean;
+export interface RejoinFlags extends ChangeFlags {
   readonly reclone: boolean;
-  readonly confirm?: string | undefined;
-  readonly reason?: string | undefined;
-  readonly wait: boolean;
-  readonly timeout?: number | undefined;
-  readonly 'no-color': boolean;
 }
 
-export interface RejoinCommandOptions {
-  readonly etcd: EtcdPort;
-  readonly estate: Estate;
-  readonly member: string;
-  readonly flags: RejoinFlags;
-  readonly output: Output;
-  readonly interactive: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** Plan, show, confirm, run. A member that counts already is left alone. */
-export async function runRejoinCommand(options: RejoinCommandOptions): Promise<CommandResult> {
-  const { etcd, estate, member, flags, output, interactive, signal } = options;
+/** `capstan member rejoin`. A member that counts already is left alone. */
+export async function runRejoinCommand(
+  means: ChangeMeans<RejoinFlags> & { readonly member: string },
+): Promise<CommandResult> {
+  const { etcd, estate, member, flags } = means;
   const { keys } = estate;
-  const [{ readRejoinPlan, runRejoin }, { listClusterViews }, { currentActor }] = await Promise.all([
+  const [{ readRejoinPlan, runRejoin }, { listClusterViews }] = await Promise.all([
     import('../controlplane/rejoin/run.ts'),
     import('../controlplane/cluster-view.ts'),
-    import('../controlplane/actor.ts'),
   ]);
   const views = await listClusterViews(etcd, keys);
   const cluster = views.find(({ membership }) => membership?.value.members[member] !== undefined)?.name;
   if (cluster === undefined) throw noSuchMember(member);
-  const target = {
-    etcd,
-    keys,
-    cluster,
-    member,
-    method: flags.reclone ? ('reclone' as const) : ('rewind' as const),
-  };
+  const method = flags.reclone ? 'reclone' : 'rewind';
+  const target = { etcd, keys, cluster, member, method } as const;
   const { plan } = await readRejoinPlan(target);
-  const refusal = plan.done ? undefined : refusalOf(plan);
-  if (flags['dry-run'] || plan.done) {
-    return {
-      kind: KIND,
-      data: dataOf({ changed: false, dryRun: flags['dry-run'], plan }),
-      names: [flags['dry-run'] ? plan.hash : `member/${member}`],
-      view: () => planSections(plan),
-      ...(refusal === undefined ? {} : { error: refusal }),
-    };
-  }
-  if (refusal !== undefined) throw refusal;
-  await output.preview(planSections(plan));
-  await confirmByName({ interactive, action: `rejoin ${member}`, name: cluster, confirm: flags.confirm });
-  const watched = await watchOperation(
-    {
-      subject: `rejoin ${member}`,
-      timeoutMs: flags.timeout,
-      wait: flags.wait,
-      noColor: flags['no-color'],
-      interrupted: signal,
-    },
-    (watching) =>
-      runRejoin({
-        ...target,
-        ...watching,
-        planHash: plan.hash,
-        actor: currentActor(),
-        reason: flags.reason,
-      }),
-  );
-  if (watched.kind === 'left') {
-    resumeInBackground(watched.operation, estate.location.path);
-    const id = watched.operation;
-    return {
-      kind: KIND,
-      data: dataOf({ changed: true, dryRun: false, plan }),
-      names: [`operation/${id}`],
-      view: () => [text(`operation ${id} goes on in the background: capstan operation show ${id} --watch`)],
-    };
-  }
-  const operation = detailOperation(watched.result.operation);
-  return {
-    kind: KIND,
-    data: dataOf({ changed: true, dryRun: false, plan, operation }),
-    names: [`operation/${operation.id}`],
-    view: () => operationSections(operation),
-  };
+  return runChange<MemberRejoinData>(means, {
+    kind: 'MemberRejoin',
+    cluster,
+    subject: `rejoin ${member}`,
+    question: `rejoin ${member}`,
+    planHash: plan.hash,
+    refusal: plan.done ? undefined : planRefusal(plan),
+    alreadySo: plan.done ? `member/${member}` : undefined,
+    planSections: () => planSections(plan),
+    run: (order) => runRejoin({ ...target, ...order }),
+    dataOf: (parts) => ({ ...parts, plan: shown(plan) }),
+    outcome: ({ operation }) =>
+      operation === null ? [text(`${member} follows and counts already; nothing changed`)] : [],
+  });
 }
 
-const dataOf = (
-  data: Pick<MemberRejoinData, 'changed' | 'dryRun'> & {
-    readonly plan: RejoinPlan;
-    readonly operation?: MemberRejoinData['operation'];
-  },
-): MemberRejoinData => ({
-  operation: null,
-  ...data,
-  plan: {
-    ...data.plan,
-    losses: [...data.plan.losses],
-    refusals: data.plan.refusals.map((one) => ({ ...one })),
-  },
+const shown = (plan: RejoinPlan): MemberRejoinData['plan'] => ({
+  ...plan,
+  losses: [...plan.losses],
+  refusals: plan.refusals.map((one) => ({ ...one })),
 });
 
 const noSuchMember = (member: string) =>
@@ -121,13 +53,6 @@ const noSuchMember = (member: string) =>
     code: 'member_not_found',
     next: 'capstan member list',
   });
-
-function refusalOf({ refusals }: RejoinPlan) {
-  const [first] = refusals;
-  if (first === undefined) return undefined;
-  const { code, next } = first;
-  return refusedError(refusals.map(({ message }) => message).join('; '), { code, next });
-}
 
 const planSections = (plan: RejoinPlan): Section[] => [
   facts([
@@ -146,4 +71,5 @@ const planSections = (plan: RejoinPlan): Section[] => [
     ['sign-off first', plan.losses.length === 0 ? 'not needed' : plan.losses.join(', ')],
     ['plan', plan.hash],
   ]),
+  ...refusalLines(plan.done ? [] : plan.refusals),
 ];

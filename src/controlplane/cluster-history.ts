@@ -6,9 +6,8 @@ import type {
   OperationRecord,
 } from '../domain/records.ts';
 import type { EtcdReader } from '../etcd/port.ts';
-import { refusedError } from '../domain/errors.ts';
 import { listAudit } from './audit.ts';
-import { readClusterView } from './cluster-view.ts';
+import { clusterNotFound, readClusterView } from './cluster-view.ts';
 import { planOf } from './failover/plan-types.ts';
 import type { Keys } from './keys.ts';
 import { listOperations } from './operation/journal.ts';
@@ -70,12 +69,7 @@ export async function clusterHistory(
     listOperations({ etcd, keys, cluster, limit: Infinity }),
     listAudit(etcd, keys, { target: cluster, action: 'authority.bootstrapped', limit: Infinity }),
   ]);
-  if (view?.authority === undefined) {
-    throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
-      code: 'cluster_not_found',
-      next: 'capstan cluster list',
-    });
-  }
+  if (view?.authority === undefined) throw clusterNotFound(cluster);
   const authority = view.authority.value;
   const beat = authority.leader === null ? undefined : view.heartbeats.get(authority.leader)?.value;
   const losses = new Map([...view.losses].map(([id, { value }]) => [id, value]));

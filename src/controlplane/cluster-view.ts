@@ -1,3 +1,4 @@
+import { type CapstanError, refusedError } from '../domain/errors.ts';
 import type {
   AuthorityRecord,
   BlockRecord,
@@ -99,6 +100,13 @@ export async function readClusterView(
   const { kvs } = await etcd.range(keys.cluster(cluster), options);
   return kvs.length === 0 ? undefined : clusterViewFrom({ keys, cluster, kvs });
 }
+
+/** Of a cluster that must be there: `cluster_not_found` (exit 4). */
+export const clusterNotFound = (cluster: string): CapstanError =>
+  refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
+    code: 'cluster_not_found',
+    next: 'capstan cluster list',
+  });
 
 /** Every cluster of the estate, in name order, from one consistent answer. */
 export async function listClusterViews(

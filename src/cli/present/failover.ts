@@ -1,7 +1,8 @@
 import type { FailoverPlan } from '../../controlplane/failover/plan-types.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
-import { refusedError, type CapstanError } from '../../domain/errors.ts';
-import { facts, table, text, type Section } from '../render/section.ts';
+import { facts, type Section } from '../render/section.ts';
+import { candidateTables } from './candidates.ts';
+import { refusalLines } from './refusals.ts';
 import { lossSections } from './loss-forecast.ts';
 
 /** What, where, risk, expected pause and loss: shown before anything is done, and by a dry run alone. */
@@ -42,28 +43,8 @@ export function planSections(plan: FailoverPlan): Section[] {
       `failover of ${plan.cluster}`,
     ),
     ...lossSections(plan.loss.forecast),
-    table({
-      title: 'candidates, the best first',
-      columns: [
-        { header: 'MEMBER', value: (row) => row.member },
-        { header: 'REGION', value: (row) => row.region },
-        { header: 'REPLAYED', value: (row) => row.replayedLsn, align: 'right' },
-        { header: 'BECAUSE', value: (row) => row.reasons.join('; '), shrink: true },
-      ],
-      rows: plan.candidates,
-    }),
-    table({
-      title: 'not candidates',
-      columns: [
-        { header: 'MEMBER', value: (row) => row.member },
-        { header: 'REGION', value: (row) => row.region },
-        { header: 'BECAUSE', value: (row) => row.reasons.join('; '), shrink: true },
-      ],
-      rows: plan.excluded,
-    }),
-    ...plan.refusals.map(({ message, override }) =>
-      text(`refused: ${message}${override === null ? '' : ` (${override} accepts it)`}`),
-    ),
+    ...candidateTables(plan),
+    ...refusalLines(plan.refusals),
   ];
 }
 
@@ -71,14 +52,3 @@ const automaticLine = ({ automatic }: FailoverPlan): string =>
   automatic.wouldRun
     ? 'an agent begins it by itself'
     : `no agent begins it now: ${automatic.against.join('; ')}`;
-
-/** The refusal that a run of this plan would meet; undefined: it may run. */
-export function planRefusal({ refusals, hash }: FailoverPlan): CapstanError | undefined {
-  const [first] = refusals;
-  if (first === undefined) return undefined;
-  return refusedError(refusals.map(({ message }) => message).join('; '), {
-    code: first.code,
-    next: first.next,
-    data: { refusals, planHash: hash },
-  });
-}

@@ -1,8 +1,7 @@
 import type { MembershipPlan } from '../../controlplane/membership/plan-types.ts';
-import { type CapstanError, refusedError } from '../../domain/errors.ts';
 import { facts, type Section, text } from '../render/section.ts';
 import type { MemberChangeData } from '../schemas/membership.ts';
-import { operationSections } from './operation.ts';
+import { refusalLines } from './refusals.ts';
 
 /** What, where, risk and expected pause: shown before anything is done, and by a dry run alone. */
 export function membershipSections(plan: MembershipPlan): Section[] {
@@ -34,24 +33,11 @@ export function membershipSections(plan: MembershipPlan): Section[] {
       ],
       `${action} ${member}`,
     ),
-    ...plan.refusals.map(({ message, override }) =>
-      text(`refused: ${message}${override === null ? '' : ` (${override} accepts it)`}`),
-    ),
+    ...refusalLines(plan.refusals),
   ];
 }
 
-/** The refusal that a run of this plan would meet; undefined: it may run. */
-export function membershipRefusal({ refusals, hash }: MembershipPlan): CapstanError | undefined {
-  const [first] = refusals;
-  if (first === undefined) return undefined;
-  return refusedError(refusals.map(({ message }) => message).join('; '), {
-    code: first.code,
-    next: first.next,
-    data: { refusals, planHash: hash },
-  });
-}
-
-/** What came of a run. */
+/** What came of a run, without its operation. */
 export function outcomeSections({ changed, plan, operation, role, epoch }: MemberChangeData): Section[] {
   const { member, cluster } = plan;
   if (!changed || operation === null)
@@ -63,6 +49,5 @@ export function outcomeSections({ changed, plan, operation, role, epoch }: Membe
       ['role', role ?? plan.goal ?? 'none'],
       ['epoch', epoch],
     ]),
-    ...operationSections(operation),
   ];
 }

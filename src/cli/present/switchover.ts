@@ -1,7 +1,8 @@
 import type { SwitchoverPlan } from '../../controlplane/switchover/plan-types.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
-import { refusedError, type CapstanError } from '../../domain/errors.ts';
-import { facts, table, text, type Section } from '../render/section.ts';
+import { facts, type Section } from '../render/section.ts';
+import { candidateTables } from './candidates.ts';
+import { refusalLines } from './refusals.ts';
 
 /** What, where, risk, expected pause and loss: shown before anything is done, and by a dry run alone. */
 export function planSections(plan: SwitchoverPlan): Section[] {
@@ -27,38 +28,7 @@ export function planSections(plan: SwitchoverPlan): Section[] {
       ],
       `switchover of ${plan.cluster}`,
     ),
-    table({
-      title: 'candidates, the best first',
-      columns: [
-        { header: 'MEMBER', value: (row) => row.member },
-        { header: 'REGION', value: (row) => row.region },
-        { header: 'REPLAYED', value: (row) => row.replayedLsn, align: 'right' },
-        { header: 'BECAUSE', value: (row) => row.reasons.join('; '), shrink: true },
-      ],
-      rows: plan.candidates,
-    }),
-    table({
-      title: 'not candidates',
-      columns: [
-        { header: 'MEMBER', value: (row) => row.member },
-        { header: 'REGION', value: (row) => row.region },
-        { header: 'BECAUSE', value: (row) => row.reasons.join('; '), shrink: true },
-      ],
-      rows: plan.excluded,
-    }),
-    ...plan.refusals.map(({ message, override }) =>
-      text(`refused: ${message}${override === null ? '' : ` (${override} accepts it)`}`),
-    ),
+    ...candidateTables(plan),
+    ...refusalLines(plan.refusals),
   ];
-}
-
-/** The refusal that a run of this plan would meet; undefined: it may run. */
-export function planRefusal({ refusals, hash }: SwitchoverPlan): CapstanError | undefined {
-  const [first] = refusals;
-  if (first === undefined) return undefined;
-  return refusedError(refusals.map(({ message }) => message).join('; '), {
-    code: first.code,
-    next: first.next,
-    data: { refusals, planHash: hash },
-  });
 }

@@ -5,7 +5,8 @@ import { ETCD_ERRORS, FAILOVER_REFUSALS } from '../../cli/error-catalog.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { nameFlag } from '../../cli/flags.ts';
 import { regionalFlags } from '../../cli/regional-flags.ts';
-import { planRefusal, planSections } from '../../cli/present/failover.ts';
+import { planSections } from '../../cli/present/failover.ts';
+import { planRefusal } from '../../cli/present/refusals.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { readFailoverPlan } from '../../controlplane/failover/read-plan.ts';
 

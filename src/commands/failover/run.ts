@@ -1,10 +1,10 @@
-import { boolean, string } from '@oclif/core/flags';
+import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, FAILOVER_REFUSALS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { runFailoverCommand } from '../../cli/failover-command.ts';
-import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import { changeFlags, nameFlag } from '../../cli/flags.ts';
 import { regionalFlags } from '../../cli/regional-flags.ts';
 import type { CommandResult } from '../../cli/result.ts';
 
@@ -29,16 +29,11 @@ export default class FailoverRun extends CapstanCommand<typeof FailoverRun> {
   ];
   static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
-    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
-    plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
-    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
     target: nameFlag({ summary: 'Hand over to this member instead of the one that holds most.' }),
     force: boolean({ summary: 'Run although the leader looks healthy.' }),
     'accept-degraded': boolean({ summary: 'Open without a same-region follower against the contract.' }),
     ...regionalFlags,
-    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
-    wait: boolean({ summary: 'Wait until the new leader decides.', default: true, allowNo: true }),
-    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+    ...changeFlags('the new leader decides'),
   };
 
   protected override async execute(): Promise<CommandResult> {

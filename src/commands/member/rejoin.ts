@@ -1,9 +1,9 @@
-import { boolean, string } from '@oclif/core/flags';
+import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
-import { durationFlag } from '../../cli/flags.ts';
+import { changeFlags } from '../../cli/flags.ts';
 import { runRejoinCommand } from '../../cli/rejoin-command.ts';
 import type { CommandResult } from '../../cli/result.ts';
 
@@ -27,12 +27,8 @@ export default class MemberRejoin extends CapstanCommand<typeof MemberRejoin> {
   ];
   static override args = { member: nameArgument({ description: 'The member.', required: true }) };
   static override flags = {
-    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
     reclone: boolean({ summary: 'Clone it anew instead of rewinding it.' }),
-    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
-    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
-    wait: boolean({ summary: 'Wait until it counts again.', default: true, allowNo: true }),
-    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+    ...changeFlags('it counts again'),
   };
 
   protected override async execute(): Promise<CommandResult> {

@@ -1,9 +1,9 @@
-import { boolean, string } from '@oclif/core/flags';
+import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, MEMBERSHIP_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
-import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import { changeFlags, memberPlaceFlags } from '../../cli/flags.ts';
 import { runMembershipCommand } from '../../cli/membership-command.ts';
 import type { CommandResult } from '../../cli/result.ts';
 
@@ -28,17 +28,11 @@ export default class MemberRemove extends CapstanCommand<typeof MemberRemove> {
   ];
   static override args = { member: nameArgument({ description: 'The member.', required: true }) };
   static override flags = {
-    cluster: nameFlag({ summary: 'Its cluster; default: the one that the configuration says.' }),
-    region: nameFlag({ summary: 'Its region; default: the one that the configuration says.' }),
+    ...memberPlaceFlags,
     'accept-degraded': boolean({
       summary: 'Remove the last voter: the leader is then its own durable set, and every answer says so.',
     }),
-    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
-    plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
-    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
-    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
-    wait: boolean({ summary: 'Wait until the cluster works so.', default: true, allowNo: true }),
-    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+    ...changeFlags('the cluster works so'),
   };
 
   protected override async execute(): Promise<CommandResult> {

@@ -4,7 +4,8 @@ import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS, SWITCHOVER_REFUSALS } from '../../cli/error-catalog.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { durationFlag, nameFlag } from '../../cli/flags.ts';
-import { planRefusal, planSections } from '../../cli/present/switchover.ts';
+import { planSections } from '../../cli/present/switchover.ts';
+import { planRefusal } from '../../cli/present/refusals.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { readSwitchoverPlan } from '../../controlplane/switchover/read-plan.ts';
 

@@ -1,4 +1,4 @@
-import { boolean, string } from '@oclif/core/flags';
+import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import {
@@ -9,7 +9,7 @@ import {
   SWITCHOVER_REFUSALS,
 } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
-import { durationFlag, nameFlag } from '../../cli/flags.ts';
+import { changeFlags, durationFlag, nameFlag } from '../../cli/flags.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { runSwitchoverCommand } from '../../cli/switchover-command.ts';
 
@@ -33,15 +33,10 @@ export default class SwitchoverRun extends CapstanCommand<typeof SwitchoverRun> 
   ];
   static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
-    'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
-    plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
-    confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
     target: nameFlag({ summary: 'Hand over to this member instead of the first candidate.' }),
     'pause-budget': durationFlag({ summary: 'The longest write pause, instead of the contract’s.' }),
     'accept-degraded': boolean({ summary: 'Open before the old leader follows, against the contract.' }),
-    reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
-    wait: boolean({ summary: 'Wait until the new leader decides.', default: true, allowNo: true }),
-    timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),
+    ...changeFlags('the new leader decides'),
   };
 
   protected override async execute(): Promise<CommandResult> {

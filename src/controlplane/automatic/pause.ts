@@ -1,10 +1,9 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { refusedError } from '../../domain/errors.ts';
 import type { PauseRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { concurrentChange, revisionOf, Transaction } from '../store.ts';
 import { pauseInForce } from './standing.ts';
@@ -29,10 +28,7 @@ export interface PauseResult {
 export async function existingCluster({ etcd, keys, cluster }: ChangeAutomaticOptions): Promise<ClusterView> {
   const view = await readClusterView(etcd, keys, cluster);
   if (view?.authority !== undefined) return view;
-  throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
-    code: 'cluster_not_found',
-    next: 'capstan cluster list',
-  });
+  throw clusterNotFound(cluster);
 }
 
 /**

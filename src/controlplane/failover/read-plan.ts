@@ -1,10 +1,9 @@
 import type { Clock } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { refusedError } from '../../domain/errors.ts';
 import type { MapRecord } from '../../domain/records.ts';
 import type { Contract } from '../../domain/contract.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { listOperations } from '../operation/journal.ts';
 import { readProgress } from '../progress.ts';
@@ -55,12 +54,7 @@ export async function readFailoverPlan(request: FailoverRequest): Promise<ReadPl
     listOperations({ etcd, keys, cluster, limit: RECENT_OPERATIONS }),
     region === undefined ? new Map() : readProgress(etcd, keys, cluster),
   ]);
-  if (view === undefined) {
-    throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
-      code: 'cluster_not_found',
-      next: 'capstan cluster list',
-    });
-  }
+  if (view === undefined) throw clusterNotFound(cluster);
   const { target, force, acceptDegraded, leaderIsDead, acceptLoss, attestIsolated } = request;
   const inputs = {
     view,

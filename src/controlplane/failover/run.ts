@@ -1,17 +1,25 @@
 import { nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { type CapstanError, messageOf, refusedError } from '../../domain/errors.ts';
+import { type CapstanError, refusedError } from '../../domain/errors.ts';
 import type { AuthorityRecord } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
-import { appendAudit, auditIn } from '../audit.ts';
+import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
-import { readClusterView } from '../cluster-view.ts';
+import { drive } from '../operation/drive.ts';
 import { OperationJournal, type HeldOperation } from '../operation/journal.ts';
 import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation/record.ts';
+import {
+  audited,
+  driftOf,
+  overtaken,
+  type Refusal,
+  refusalOf,
+  unaudited,
+  whoWasFirst,
+} from '../operation/refusal.ts';
+import { type OperationProgress, type OperationResult, report } from '../operation/run.ts';
 import { revisionOf, type Versioned } from '../store.ts';
 import { automaticRefusal, expectStillLapsed, type SeenLapsed } from './automatic-fence.ts';
-import { drive } from '../operation/drive.ts';
-import { type OperationProgress, type OperationResult, report } from '../operation/run.ts';
 import { machineOf } from './phases.ts';
 import type { FailoverPlan } from './plan-types.ts';
 import { type FailoverRequest, type ReadPlan, readFailoverPlan } from './read-plan.ts';
@@ -73,22 +81,9 @@ export async function runFailover(options: RunFailoverOptions): Promise<Operatio
 }
 
 async function refuseUnlessRunnable(options: RunFailoverOptions, plan: FailoverPlan): Promise<void> {
-  const [first] = plan.refusals;
-  if (first !== undefined) {
-    throw await refuse(options, plan, {
-      code: first.code,
-      message: plan.refusals.map(({ message }) => message).join('; '),
-      next: first.next,
-    });
-  }
-  const { planHash } = options;
-  if (planHash !== undefined && planHash !== plan.hash) {
-    throw await refuse(options, plan, {
-      code: 'plan_drifted',
-      message: `the plan is ${plan.hash} by now, not ${planHash}: what it rests on has changed`,
-      next: `capstan failover run ${plan.cluster} --dry-run`,
-    });
-  }
+  const next = `capstan failover run ${plan.cluster} --dry-run`;
+  const refusal = refusalOf(plan.refusals) ?? driftOf(plan, options.planHash, next);
+  if (refusal !== undefined) throw await refuse(options, plan, refusal);
 }
 
 async function refuseUnlessAllowed(options: RunFailoverOptions, planned: ReadPlan): Promise<void> {
@@ -104,35 +99,16 @@ async function refuseUnlessAllowed(options: RunFailoverOptions, planned: ReadPla
   });
 }
 
-/** Audits the refusal. An etcd that doesn't take the entry doesn't turn a refusal into something else. */
+/** An agent's own refusal is nobody's to audit. */
 async function refuse(
   { etcd, keys, actor, automatic, clock = systemClock }: RunFailoverOptions,
   plan: FailoverPlan,
-  { code, message, next }: { readonly code: string; readonly message: string; readonly next: string },
+  refusal: Refusal,
 ): Promise<CapstanError> {
-  if (automatic !== undefined) return refusedError(message, { code, next, data: { plan } });
-  let auditFailure: string | undefined;
-  try {
-    const entry = {
-      actor,
-      action: 'failover.start',
-      target: plan.cluster,
-      planHash: plan.hash,
-      before: { leader: plan.leader, term: plan.term },
-      after: { leader: plan.leader, term: plan.term },
-      outcome: 'refused',
-      reason: `${code}: ${message}`,
-    } as const;
-    await appendAudit(etcd, keys, entry, clock);
-  } catch (error) {
-    auditFailure = messageOf(error);
-  }
-  return refusedError(message, {
-    code,
-    next,
-    retryable: code === 'leader_healthy' || code === 'plan_drifted',
-    data: { plan, ...(auditFailure === undefined ? {} : { auditFailure }) },
-  });
+  if (automatic !== undefined) return unaudited({ plan }, refusal);
+  const { cluster: target, leader, term } = plan;
+  const stands = { leader, term };
+  return audited({ etcd, keys, actor, clock, action: 'failover.start', target, stands, plan }, refusal);
 }
 
 /**
@@ -207,28 +183,7 @@ async function fence(about: {
     },
   });
   if (outcome.kind === 'written') return outcome.held;
-  if (outcome.kind === 'superseded') {
-    // The fence stood, and somebody has taken the operation over before this process heard of it.
-    throw refusedError(`operation ${id} was taken over by another coordinator`, {
-      code: 'operation_superseded',
-      next: `capstan operation show ${id}`,
-      data: { operation: id },
-    });
-  }
-  const active = (await readClusterView(options.etcd, keys, cluster))?.activeOperation?.value;
-  throw await refuse(
-    options,
-    plan,
-    active === undefined
-      ? {
-          code: 'plan_drifted',
-          message: `cluster ${cluster} or the map changed while the failover began`,
-          next: `capstan failover run ${cluster} --dry-run`,
-        }
-      : {
-          code: 'operation_active',
-          message: `operation ${active} holds cluster ${cluster}`,
-          next: `capstan operation resume ${active}`,
-        },
-  );
+  if (outcome.kind === 'superseded') throw overtaken(id);
+  const first = await whoWasFirst({ etcd: options.etcd, keys, cluster, kind: 'failover' });
+  throw await refuse(options, plan, first);
 }

@@ -1,6 +1,5 @@
-import { refusedError } from '../../domain/errors.ts';
 import { auditIn } from '../audit.ts';
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { interrupted, type OperationRun, report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
@@ -15,10 +14,7 @@ export async function readCluster(run: OperationRun, held: HeldOperation): Promi
     run.journal.assertHeld(held),
   ]);
   if (view !== undefined) return view;
-  throw refusedError(`there is no cluster ${cluster}`, {
-    code: 'cluster_not_found',
-    next: 'capstan cluster list',
-  });
+  throw clusterNotFound(cluster);
 }
 
 /** Waits until nothing is missing any more. Its time up: `membership_overdue` (exit 5), and the operation stays as it is. */

@@ -1,14 +1,15 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { type CapstanError, messageOf, refusedError } from '../../domain/errors.ts';
+import { type CapstanError, refusedError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
-import { appendAudit, auditIn } from '../audit.ts';
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import { auditIn } from '../audit.ts';
+import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { drive } from '../operation/drive.ts';
 import { type HeldOperation, OperationJournal } from '../operation/journal.ts';
 import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation/record.ts';
+import { audited, driftOf, overtaken, type Refusal, refusalOf } from '../operation/refusal.ts';
 import { type OperationProgress, report } from '../operation/run.ts';
 import { readContract, revisionOf } from '../store.ts';
 import { changeMembership } from './change.ts';
@@ -56,12 +57,7 @@ export interface MembershipResult {
 export async function readMembershipPlan(request: MembershipRequest): Promise<ReadPlan> {
   const { etcd, keys, cluster } = request;
   const view = await readClusterView(etcd, keys, cluster);
-  if (view === undefined) {
-    throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
-      code: 'cluster_not_found',
-      next: 'capstan cluster list',
-    });
-  }
+  if (view === undefined) throw clusterNotFound(cluster);
   return { plan: planMembership({ ...request, view }), view };
 }
 
@@ -74,13 +70,11 @@ export async function readMembershipPlan(request: MembershipRequest): Promise<Re
 export async function runMembership(options: RunMembershipOptions): Promise<MembershipResult> {
   const { etcd, keys, planHash, signal, onProgress, clock = systemClock } = options;
   const { plan, view } = await readMembershipPlan(options);
-  const [first] = plan.refusals;
-  if (first !== undefined) {
-    const message = plan.refusals.map((refusal) => refusal.message).join('; ');
-    throw await refuse(options, plan, { code: first.code, message, next: first.next });
-  }
+  const refusal = refusalOf(plan.refusals);
+  if (refusal !== undefined) throw await refuse(options, plan, refusal);
   if (plan.done) return { changed: false, plan, operation: null };
-  if (planHash !== undefined && planHash !== plan.hash) throw await drifted(options, plan);
+  const drift = driftOf(plan, planHash, dryRunOf(plan));
+  if (drift !== undefined) throw await refuse(options, plan, drift);
   if (signal?.aborted === true) {
     throw refusedError('interrupted before anything was changed', {
       code: 'interrupted',
@@ -162,43 +156,22 @@ async function begin(about: {
     },
   });
   if (outcome.kind === 'written') return outcome.held;
-  if (outcome.kind === 'conflict') throw await drifted(options, plan);
-  throw refusedError(`operation ${id} was taken over by another coordinator`, {
-    code: 'operation_superseded',
-    next: `capstan operation show ${id}`,
-    data: { operation: id },
+  if (outcome.kind === 'superseded') throw overtaken(id);
+  throw await refuse(options, plan, {
+    code: 'plan_drifted',
+    message: `something that the plan rests on changed while it began`,
+    next: dryRunOf(plan),
   });
 }
 
-const drifted = (options: RunMembershipOptions, plan: MembershipPlan) =>
-  refuse(options, plan, {
-    code: 'plan_drifted',
-    message: `the plan is not what was shown: something that it rests on has changed`,
-    next: `capstan member ${plan.action} ${plan.member} --dry-run`,
-  });
+const dryRunOf = ({ action, member }: MembershipPlan) => `capstan member ${action} ${member} --dry-run`;
 
-/** Audits the refusal. An etcd that doesn't take the entry doesn't turn a refusal into something else. */
-async function refuse(
+function refuse(
   { etcd, keys, actor, clock = systemClock }: RunMembershipOptions,
   plan: MembershipPlan,
-  { code, message, next }: { readonly code: string; readonly message: string; readonly next: string },
+  refusal: Refusal,
 ): Promise<CapstanError> {
-  const { cluster, member, role, epoch, hash } = plan;
-  const entry = {
-    actor,
-    action: 'membership.start',
-    target: cluster,
-    planHash: hash,
-    before: { member, role, epoch },
-    after: { member, role, epoch },
-    outcome: 'refused',
-    reason: `${code}: ${message}`,
-  } as const;
-  const auditFailure = await appendAudit(etcd, keys, entry, clock).then(() => undefined, messageOf);
-  return refusedError(message, {
-    code,
-    next,
-    retryable: code === 'plan_drifted' || code === 'operation_active',
-    data: { plan, ...(auditFailure === undefined ? {} : { auditFailure }) },
-  });
+  const { cluster: target, member, role, epoch } = plan;
+  const stands = { member, role, epoch };
+  return audited({ etcd, keys, actor, clock, action: 'membership.start', target, stands, plan }, refusal);
 }

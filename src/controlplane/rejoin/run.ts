@@ -1,14 +1,15 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { refusedError } from '../../domain/errors.ts';
+import type { CapstanError } from '../../domain/errors.ts';
 import type { RejoinMethod, RejoinRequest } from '../../domain/rejoin-records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { drive } from '../operation/drive.ts';
 import { type HeldOperation, OperationJournal } from '../operation/journal.ts';
 import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation/record.ts';
+import { audited, driftOf, overtaken, type Refusal, refusalOf } from '../operation/refusal.ts';
 import { type OperationProgress, type OperationResult, type OperationRun, report } from '../operation/run.ts';
 import { ABSENT, readContract, revisionOf } from '../store.ts';
 import { REJOIN } from './phases.ts';
@@ -28,12 +29,7 @@ export async function readRejoinPlan(
 ): Promise<{ readonly plan: RejoinPlan; readonly view: ClusterView }> {
   const { etcd, keys, cluster, member, method } = options;
   const view = await readClusterView(etcd, keys, cluster);
-  if (view === undefined) {
-    throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
-      code: 'cluster_not_found',
-      next: 'capstan cluster list',
-    });
-  }
+  if (view === undefined) throw clusterNotFound(cluster);
   return { view, plan: planRejoin(view, member, method) };
 }
 
@@ -56,7 +52,8 @@ export interface RunRejoinOptions extends RejoinTarget {
 export async function runRejoin(options: RunRejoinOptions): Promise<OperationResult> {
   const { etcd, keys, signal, onProgress, clock = systemClock } = options;
   const { plan, view } = await readRejoinPlan(options);
-  demandRunnable(plan, options.planHash);
+  const refusal = refusalOf(plan.refusals) ?? driftOf(plan, options.planHash, dryRunOf(plan));
+  if (refusal !== undefined) throw await refuse(options, plan, refusal);
   const contract = await readContract(etcd, keys);
   const journal = new OperationJournal({ etcd, keys, clock });
   const run: OperationRun = { etcd, keys, contract, journal, clock, machine: REJOIN, signal, onProgress };
@@ -66,23 +63,17 @@ export async function runRejoin(options: RunRejoinOptions): Promise<OperationRes
   return { changed: true, operation: done.value };
 }
 
-function demandRunnable(plan: RejoinPlan, planHash: string | undefined): void {
-  const [first] = plan.refusals;
-  if (first !== undefined) {
-    const { code, message, next } = first;
-    throw refusedError(message, { code, next, data: { plan } });
-  }
-  if (planHash === undefined || planHash === plan.hash) return;
-  throw drifted(plan);
-}
+const dryRunOf = ({ member }: RejoinPlan) => `capstan member rejoin ${member} --dry-run`;
 
-const drifted = (plan: RejoinPlan) =>
-  refusedError(`what the rejoin of ${plan.member} rests on has changed`, {
-    code: 'plan_drifted',
-    retryable: true,
-    next: `capstan member rejoin ${plan.member} --dry-run`,
-    data: { plan },
-  });
+function refuse(
+  { etcd, keys, actor, clock = systemClock }: RunRejoinOptions,
+  plan: RejoinPlan,
+  refusal: Refusal,
+): Promise<CapstanError> {
+  const { member: target, state, role, incarnation } = plan;
+  const stands = { state, role, incarnation };
+  return audited({ etcd, keys, actor, clock, action: 'rejoin.start', target, stands, plan }, refusal);
+}
 
 /** One transaction: the operation, and what the agent is asked for; it admits one rejoin of the member. */
 async function begin(
@@ -142,10 +133,10 @@ async function begin(
     },
   });
   if (result.kind === 'written') return result.held;
-  if (result.kind === 'conflict') throw drifted(plan);
-  throw refusedError(`operation ${id} was taken over by another coordinator`, {
-    code: 'operation_superseded',
-    next: `capstan operation show ${id}`,
-    data: { operation: id },
+  if (result.kind === 'superseded') throw overtaken(id);
+  throw await refuse(options, plan, {
+    code: 'plan_drifted',
+    message: `what the rejoin of ${member} rests on changed while it began`,
+    next: dryRunOf(plan),
   });
 }

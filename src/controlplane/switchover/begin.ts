@@ -1,19 +1,18 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
-import { refusedError } from '../../domain/errors.ts';
 import type { HandoverRequest } from '../../domain/records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
-import { readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import type { HeldOperation, OperationJournal } from '../operation/journal.ts';
 import { finishStep, newCoordinatorId, newOperation, newOperationId } from '../operation/record.ts';
+import { overtaken, type Refusal, whoWasFirst } from '../operation/refusal.ts';
 import { revisionOf } from '../store.ts';
 import { SWITCHOVER } from './phases.ts';
 import type { ReadSwitchoverPlan } from './read-plan.ts';
 
 export type Begun =
   | { readonly kind: 'begun'; readonly held: HeldOperation }
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly next: string };
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 interface BeginOptions {
   readonly etcd: EtcdPort;
@@ -88,26 +87,6 @@ export async function beginSwitchover(
     },
   });
   if (outcome.kind === 'written') return { kind: 'begun', held: outcome.held };
-  if (outcome.kind === 'superseded') {
-    // It stood, and somebody has taken the operation over before this process heard of it.
-    throw refusedError(`operation ${id} was taken over by another coordinator`, {
-      code: 'operation_superseded',
-      next: `capstan operation show ${id}`,
-      data: { operation: id },
-    });
-  }
-  const active = (await readClusterView(etcd, keys, cluster))?.activeOperation?.value;
-  return active === undefined
-    ? {
-        kind: 'refused',
-        code: 'plan_drifted',
-        message: `cluster ${cluster} or the map changed while the switchover began`,
-        next: `capstan switchover run ${cluster} --dry-run`,
-      }
-    : {
-        kind: 'refused',
-        code: 'operation_active',
-        message: `operation ${active} holds cluster ${cluster}`,
-        next: `capstan operation resume ${active}`,
-      };
+  if (outcome.kind === 'superseded') throw overtaken(id);
+  return { kind: 'refused', refusal: await whoWasFirst({ etcd, keys, cluster, kind: 'switchover' }) };
 }

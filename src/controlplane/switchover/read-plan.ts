@@ -1,10 +1,9 @@
 import type { Clock } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import type { Contract } from '../../domain/contract.ts';
-import { refusedError } from '../../domain/errors.ts';
 import type { MapRecord, OperationRecord } from '../../domain/records.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
-import { type ClusterView, readClusterView } from '../cluster-view.ts';
+import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';
 import { listOperations } from '../operation/journal.ts';
 import { stepResult } from '../operation/record.ts';
@@ -45,12 +44,7 @@ export async function readSwitchoverPlan(request: SwitchoverRequest): Promise<Re
     readClusterView(etcd, keys, cluster),
     listOperations({ etcd, keys, cluster, limit: RECENT_OPERATIONS }),
   ]);
-  if (view === undefined) {
-    throw refusedError(`there is no cluster ${JSON.stringify(cluster)}`, {
-      code: 'cluster_not_found',
-      next: 'capstan cluster list',
-    });
-  }
+  if (view === undefined) throw clusterNotFound(cluster);
   const plan = planSwitchover({
     view,
     mapVersion: map?.value.version ?? null,

@@ -1,10 +1,10 @@
 import { systemClock } from '../../clock/system-clock.ts';
-import { type CapstanError, messageOf, refusedError } from '../../domain/errors.ts';
+import { type CapstanError, refusedError } from '../../domain/errors.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
-import { appendAudit } from '../audit.ts';
 import { drive } from '../operation/drive.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { OperationJournal } from '../operation/journal.ts';
+import { audited, driftOf, type Refusal, refusalOf } from '../operation/refusal.ts';
 import { type OperationProgress, type OperationResult, report } from '../operation/run.ts';
 import { beginSwitchover } from './begin.ts';
 import { switchoverRun } from './context.ts';
@@ -43,7 +43,7 @@ export async function runSwitchover(options: RunSwitchoverOptions): Promise<Oper
   }
   const journal = new OperationJournal({ etcd, keys, clock });
   const begun = await beginSwitchover({ ...options, clock }, planned, journal);
-  if (begun.kind === 'refused') throw await refuse(options, plan, begun);
+  if (begun.kind === 'refused') throw await refuse(options, plan, begun.refusal);
   const run = switchoverRun({
     etcd,
     keys,
@@ -77,50 +77,17 @@ export function answer({ value: operation }: HeldOperation): OperationResult {
 }
 
 async function refuseUnlessRunnable(options: RunSwitchoverOptions, plan: SwitchoverPlan): Promise<void> {
-  const [first] = plan.refusals;
-  if (first !== undefined) {
-    throw await refuse(options, plan, {
-      code: first.code,
-      message: plan.refusals.map(({ message }) => message).join('; '),
-      next: first.next,
-    });
-  }
-  const { planHash } = options;
-  if (planHash !== undefined && planHash !== plan.hash) {
-    throw await refuse(options, plan, {
-      code: 'plan_drifted',
-      message: `the plan is ${plan.hash} by now, not ${planHash}: what it rests on has changed`,
-      next: `capstan switchover run ${plan.cluster} --dry-run`,
-    });
-  }
+  const next = `capstan switchover run ${plan.cluster} --dry-run`;
+  const refusal = refusalOf(plan.refusals) ?? driftOf(plan, options.planHash, next);
+  if (refusal !== undefined) throw await refuse(options, plan, refusal);
 }
 
-/** Audits the refusal. An etcd that doesn't take the entry doesn't turn a refusal into something else. */
-async function refuse(
+function refuse(
   { etcd, keys, actor, clock = systemClock }: RunSwitchoverOptions,
   plan: SwitchoverPlan,
-  { code, message, next }: { readonly code: string; readonly message: string; readonly next: string },
+  refusal: Refusal,
 ): Promise<CapstanError> {
-  let auditFailure: string | undefined;
-  try {
-    const entry = {
-      actor,
-      action: 'switchover.start',
-      target: plan.cluster,
-      planHash: plan.hash,
-      before: { leader: plan.leader, term: plan.term },
-      after: { leader: plan.leader, term: plan.term },
-      outcome: 'refused',
-      reason: `${code}: ${message}`,
-    } as const;
-    await appendAudit(etcd, keys, entry, clock);
-  } catch (error) {
-    auditFailure = messageOf(error);
-  }
-  return refusedError(message, {
-    code,
-    next,
-    retryable: code === 'plan_drifted',
-    data: { plan, ...(auditFailure === undefined ? {} : { auditFailure }) },
-  });
+  const { cluster: target, leader, term } = plan;
+  const stands = { leader, term };
+  return audited({ etcd, keys, actor, clock, action: 'switchover.start', target, stands, plan }, refusal);
 }
