@@ -81,6 +81,21 @@ async function killedAt(write: number, fault: 'die-before' | 'die-after'): Promi
   expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
 }
 
+it('a rejoin that is refused changes nothing but the audit log, which says why', async () => {
+  await prepare();
+  const about = { etcd, keys: cluster.keys, cluster: 'c1', method: 'rewind', actor: 'test' } as const;
+  const ofAnother = runRejoin({ ...about, member: REJOINING, planHash: 'f00' });
+  expect(codeOf(await outcomeOf(ofAnother))).toBe('plan_drifted');
+  const ofNobody = runRejoin({ ...about, member: 'nobody' });
+  expect(codeOf(await outcomeOf(ofNobody))).toBe('member_not_found');
+  expect(await onlyOperation()).toBeUndefined();
+  const said = (await listAudit(etcd, cluster.keys)).filter(({ action }) => action === 'rejoin.start');
+  expect(said.map(({ outcome, target, reason }) => [outcome, target, reason?.split(':')[0]])).toEqual([
+    ['refused', REJOINING, 'plan_drifted'],
+    ['refused', 'nobody', 'member_not_found'],
+  ]);
+});
+
 describe('a coordinator of a rejoin that is killed', () => {
   it.each(killings)('at write $write ($fault) is finished by another', async ({ write, fault }) => {
     await killedAt(write, fault);
