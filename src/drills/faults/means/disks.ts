@@ -18,20 +18,18 @@ const UNLIMITED = 'unlimited:unlimited';
  */
 export async function holdFull(site: Site, member: string): Promise<Held> {
   const limited = new Set<number>();
+  const release = async () => lift((await inspectProcess(site, member)).all);
   // What was forked meanwhile has inherited the limit, or is found in the next round.
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const { all } = await inspectProcess(site, member);
+    if (all.length === 0) throw new NothingToInjectInto(`${member} is down already`);
     const fresh: PlacedProcess[] = [];
     for (const one of all) if (!(await isFull(one))) fresh.push(one);
-    if (all.length === 0) throw new NothingToInjectInto(`${member} is down already`);
-    if (fresh.length === 0) break;
+    if (fresh.length === 0) return { pids: [...limited], release };
     for (const { pid } of fresh) if (await limit(pid, '0:unlimited')) limited.add(pid);
   }
-  return { pids: [...limited], release: () => emptyDisk(site, member) };
-}
-
-async function emptyDisk(site: Site, member: string): Promise<void> {
-  await lift((await inspectProcess(site, member)).all);
+  await release();
+  throw new Error(`${member} forks faster than its processes can be limited`);
 }
 
 /** Gives every member of the sandbox its disk back; answers whose it was. */
