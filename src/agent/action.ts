@@ -1,15 +1,17 @@
 import type {
-  AuthorityRecord,
-  ClusterRecord,
   FreezeReport,
   HandoverEnd,
   HandoverReport,
   HandoverRequest,
-  MemberRecord,
-  MembershipRecord,
-  MemberState,
   PromotionReport,
   StopReport,
+} from '../domain/agent-reports.ts';
+import type {
+  AuthorityRecord,
+  ClusterRecord,
+  MemberRecord,
+  MemberState,
+  MembershipRecord,
 } from '../domain/records.ts';
 import type { RejoinMethod, RejoinRequest, SalvageReport } from '../domain/rejoin-records.ts';
 import type { AgentMemory } from './memory.ts';

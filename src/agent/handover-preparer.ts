@@ -3,7 +3,7 @@ import type { ClusterView } from '../controlplane/cluster-view.ts';
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { revisionOf, Transaction } from '../controlplane/store.ts';
 import { messageOf } from '../domain/errors.ts';
-import type { HandoverReady, HandoverRequest } from '../domain/records.ts';
+import type { HandoverReady, HandoverRequest } from '../domain/agent-reports.ts';
 import type { MemberContext } from './context.ts';
 import type { Session } from './local-session.ts';
 

@@ -1,5 +1,6 @@
 import { timestampOf } from '../clock/clock.ts';
-import type { HeartbeatRecord, FollowerFacts, MemberState } from '../domain/records.ts';
+import type { FollowerFacts, HeartbeatRecord } from '../domain/agent-reports.ts';
+import type { MemberState } from '../domain/records.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
 import type { MemberContext } from './context.ts';

@@ -1,4 +1,4 @@
-import type { ProgressPeak } from '../domain/records.ts';
+import type { ProgressPeak } from '../domain/agent-reports.ts';
 
 /** What was held at a moment of the monotonic clock. */
 export interface Held {

@@ -1,7 +1,7 @@
 import { timestampOf } from '../clock/clock.ts';
 import { messageOf } from '../domain/errors.ts';
 import { parseLsn } from '../domain/lsn.ts';
-import type { ProgressRecord } from '../domain/records.ts';
+import type { ProgressRecord } from '../domain/agent-reports.ts';
 import type { MemberContext } from './context.ts';
 import type { Session } from './local-session.ts';
 import { ProgressRing } from './progress-ring.ts';

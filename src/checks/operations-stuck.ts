@@ -1,6 +1,6 @@
 import { listOperations } from '../controlplane/operation/journal.ts';
 import { formatDurationMs } from '../domain/duration.ts';
-import type { OperationRecord } from '../domain/records.ts';
+import type { OperationRecord } from '../domain/operation-records.ts';
 import type { Check, Finding } from './types.ts';
 
 /** No operation has failed or stopped halfway: each one that runs has moved within the deadlines of its steps. */

@@ -1,5 +1,5 @@
 import { CapstanError, ExitCode, refusedError } from '../domain/errors.ts';
-import type { LostDecision } from '../domain/lost-decision.ts';
+import type { LostDecision } from '../domain/loss-records.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import type { Replayed } from '../gateway/loss-replay.ts';
 import type { Estate } from './estate.ts';

@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../domain/records.ts';
+import type { OperationRecord } from '../domain/operation-records.ts';
 import type { CapstanError } from '../domain/errors.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import type { Estate } from './estate.ts';

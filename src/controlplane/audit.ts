@@ -1,6 +1,6 @@
 import { type Clock, timestampOf } from '../clock/clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import type { AuditRecord } from '../domain/records.ts';
+import type { AuditRecord } from '../domain/operation-records.ts';
 import type { EtcdPort, EtcdReader } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
 import { rangeRecords, Transaction } from './store.ts';

@@ -1,10 +1,6 @@
-import type {
-  AuditRecord,
-  AuthorityRecord,
-  DecidedPrefix,
-  LossRecord,
-  OperationRecord,
-} from '../domain/records.ts';
+import type { LossRecord } from '../domain/loss-records.ts';
+import type { AuditRecord, OperationRecord } from '../domain/operation-records.ts';
+import type { AuthorityRecord, DecidedPrefix } from '../domain/records.ts';
 import type { EtcdReader } from '../etcd/port.ts';
 import { listAudit } from './audit.ts';
 import { clusterNotFound, readClusterView } from './cluster-view.ts';

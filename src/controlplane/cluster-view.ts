@@ -1,24 +1,28 @@
 import { type CapstanError, refusedError } from '../domain/errors.ts';
 import type {
-  AuthorityRecord,
-  BlockRecord,
-  ClaimRecord,
-  ClusterRecord,
-  CoordinatorRecord,
   FreezeReport,
   HandoverReady,
   HandoverReport,
   HandoverRequest,
   HeartbeatRecord,
-  InSyncRecord,
-  LeaseRecord,
-  LossRecord,
-  MemberRecord,
-  MembershipRecord,
-  PauseRecord,
   PromotionReport,
   StopReport,
+} from '../domain/agent-reports.ts';
+import type { LossRecord } from '../domain/loss-records.ts';
+import type {
+  BlockRecord,
+  CoordinatorRecord,
+  PauseRecord,
   TallyRecord,
+} from '../domain/operation-records.ts';
+import type {
+  AuthorityRecord,
+  ClaimRecord,
+  ClusterRecord,
+  InSyncRecord,
+  LeaseRecord,
+  MemberRecord,
+  MembershipRecord,
 } from '../domain/records.ts';
 import type { RejoinRequest, RestoreReport, SalvageReport } from '../domain/rejoin-records.ts';
 import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';

@@ -1,4 +1,4 @@
-import type { ProgressRecord } from '../domain/records.ts';
+import type { ProgressRecord } from '../domain/agent-reports.ts';
 import type { CallOptions, EtcdReader } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
 import { rangeRecords } from './store.ts';

@@ -1,5 +1,4 @@
-import type { LostDecision } from '../domain/lost-decision.ts';
-import type { LossRecord } from '../domain/records.ts';
+import type { LossRecord, LostDecision } from '../domain/loss-records.ts';
 import type { RouteSource } from './route-table.ts';
 
 /** What is known of a token that its authority doesn't know. */

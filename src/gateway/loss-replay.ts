@@ -1,4 +1,4 @@
-import type { LostDecision } from '../domain/lost-decision.ts';
+import type { LostDecision } from '../domain/loss-records.ts';
 import { decide } from '../reservations/client.ts';
 import { type Command, isRefusedCommand } from '../reservations/types.ts';
 import { commitTokenOf, judge } from './answer.ts';

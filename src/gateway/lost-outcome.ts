@@ -1,5 +1,5 @@
 import { formatCommitToken } from '../domain/commit-token.ts';
-import type { LostDecision } from '../domain/lost-decision.ts';
+import type { LostDecision } from '../domain/loss-records.ts';
 import type { LostOutcome } from './token-types.ts';
 
 /** The commit token that a lost decision had. */

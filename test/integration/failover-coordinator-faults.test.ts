@@ -4,7 +4,7 @@ import { runFailover } from '../../src/controlplane/failover/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/records.ts';
+import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';

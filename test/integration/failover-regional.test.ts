@@ -8,7 +8,7 @@ import { runFailover, type RunFailoverOptions } from '../../src/controlplane/fai
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/records.ts';
+import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';

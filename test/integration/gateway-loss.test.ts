@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bodyHash } from '../../src/reservations/hash.ts';
-import type { LossRecord } from '../../src/domain/records.ts';
+import type { LossRecord } from '../../src/domain/loss-records.ts';
 import { type GatewayClient, GatewayEstate, ISSUER } from '../support/gateway-estate.ts';
 import { lossRecord, lostDecision } from '../support/losses.ts';
 import { waitUntil } from '../support/postgres.ts';

@@ -4,7 +4,7 @@ import { abortOperation, resumeOperation } from '../../src/controlplane/operatio
 import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { runRejoin } from '../../src/controlplane/rejoin/run.ts';
 import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/records.ts';
+import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { faultyEtcd, Killed } from '../support/faulty-etcd.ts';

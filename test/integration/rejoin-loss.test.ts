@@ -5,7 +5,7 @@ import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { Transaction } from '../../src/controlplane/store.ts';
 import { CapstanError } from '../../src/domain/errors.ts';
-import type { LossRecord } from '../../src/domain/records.ts';
+import type { LossRecord } from '../../src/domain/loss-records.ts';
 import { decideOnce, headPosition } from '../support/agent-claims.ts';
 import { CLUSTER, createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
 import {

@@ -6,7 +6,7 @@ import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { readSwitchoverPlan } from '../../src/controlplane/switchover/read-plan.ts';
 import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
 import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/records.ts';
+import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';

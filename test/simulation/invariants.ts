@@ -1,11 +1,6 @@
 import type { Keys } from '../../src/controlplane/keys.ts';
-import type {
-  AuthorityRecord,
-  DecidedPrefix,
-  InSyncRecord,
-  LeaseRecord,
-  OperationRecord,
-} from '../../src/domain/records.ts';
+import type { OperationRecord } from '../../src/domain/operation-records.ts';
+import type { AuthorityRecord, DecidedPrefix, InSyncRecord, LeaseRecord } from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import type { SimEtcd } from './sim-etcd.ts';
 import type { Told } from './sim-client.ts';

@@ -1,6 +1,5 @@
 /** Losses as tests make them up. */
-import type { LostDecision } from '../../src/domain/lost-decision.ts';
-import type { LossRecord } from '../../src/domain/records.ts';
+import type { LossRecord, LostDecision } from '../../src/domain/loss-records.ts';
 
 export const lostDecision = (change: Partial<LostDecision> = {}): LostDecision => ({
   shard: 1,

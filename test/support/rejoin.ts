@@ -7,8 +7,8 @@ import { resumeOperation } from '../../src/controlplane/operation/control.ts';
 import type { OperationResult } from '../../src/controlplane/operation/run.ts';
 import { stepResult } from '../../src/controlplane/operation/record.ts';
 import { CapstanError, ExitCode } from '../../src/domain/errors.ts';
-import type { LossChunk, LostDecision } from '../../src/domain/lost-decision.ts';
-import type { OperationRecord } from '../../src/domain/records.ts';
+import type { LossChunk, LostDecision } from '../../src/domain/loss-records.ts';
+import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import { CLUSTER, type TestEstate } from './agents.ts';
 
 /**

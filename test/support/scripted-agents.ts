@@ -4,18 +4,20 @@ import { type ClusterView, readClusterView } from '../../src/controlplane/cluste
 import { parseContract } from '../../src/config/contract.ts';
 import type { Contract } from '../../src/domain/contract.ts';
 import type {
-  AuthorityRecord,
-  ClaimRecord,
   FreezeReport,
   HandoverReport,
   HeartbeatRecord,
+  ProgressRecord,
+  PromotionReport,
+  StopReport,
+} from '../../src/domain/agent-reports.ts';
+import type {
+  AuthorityRecord,
+  ClaimRecord,
   InSyncRecord,
   LeaseRecord,
   MemberRecord,
   MembershipRecord,
-  ProgressRecord,
-  PromotionReport,
-  StopReport,
 } from '../../src/domain/records.ts';
 import type { EtcdPort, Watch } from '../../src/etcd/port.ts';
 

@@ -2,7 +2,8 @@
 import { parseContract } from '../../src/config/contract.ts';
 import { type ClusterView, readClusterView } from '../../src/controlplane/cluster-view.ts';
 import { Keys } from '../../src/controlplane/keys.ts';
-import type { HeartbeatRecord, MemberRecord, MembershipRecord } from '../../src/domain/records.ts';
+import type { HeartbeatRecord } from '../../src/domain/agent-reports.ts';
+import type { MemberRecord, MembershipRecord } from '../../src/domain/records.ts';
 import type { RestoreReport, SalvageReport } from '../../src/domain/rejoin-records.ts';
 import type { EtcdPort, Watch } from '../../src/etcd/port.ts';
 

@@ -1,6 +1,7 @@
 import { openLossesOf } from '../../controlplane/loss/naming.ts';
 import { Transaction } from '../../controlplane/store.ts';
-import type { LossRecord, MemberRecord } from '../../domain/records.ts';
+import type { LossRecord } from '../../domain/loss-records.ts';
+import type { MemberRecord } from '../../domain/records.ts';
 import { upstreamName } from '../decide-action.ts';
 import { mayHoldPromises } from '../promised.ts';
 import { readStandbyPosition, receivesNothing } from '../standby-position.ts';

@@ -1,6 +1,6 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { Transaction } from '../../controlplane/store.ts';
-import type { FreezeReport } from '../../domain/records.ts';
+import type { FreezeReport } from '../../domain/agent-reports.ts';
 import { unreachableError } from '../../domain/errors.ts';
 import { readPositions } from '../replication-facts.ts';
 import { readStandbyPosition, receivesNothing, type StandbyPosition } from '../standby-position.ts';

@@ -1,7 +1,7 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { nextAuthority } from '../../controlplane/authority.ts';
 import { Transaction } from '../../controlplane/store.ts';
-import type { HandoverReport, HandoverRequest } from '../../domain/records.ts';
+import type { HandoverReport, HandoverRequest } from '../../domain/agent-reports.ts';
 import { followerName } from '../follower-name.ts';
 import { readFlushedLsn, readPositions, readWalsenders } from '../replication-facts.ts';
 import { allFlushed } from '../sync-set.ts';

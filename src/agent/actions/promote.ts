@@ -1,7 +1,8 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { Transaction } from '../../controlplane/store.ts';
 import { messageOf, refusedError, unreachableError } from '../../domain/errors.ts';
-import type { DecidedPrefix, PromotionReport } from '../../domain/records.ts';
+import type { PromotionReport } from '../../domain/agent-reports.ts';
+import type { DecidedPrefix } from '../../domain/records.ts';
 import { parseLsn } from '../../domain/lsn.ts';
 import { BARRIER_NAMES } from '../follower-name.ts';
 import type { Session } from '../local-session.ts';

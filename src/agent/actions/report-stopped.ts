@@ -1,7 +1,7 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { Transaction } from '../../controlplane/store.ts';
 import { unreachableError } from '../../domain/errors.ts';
-import type { StopReport } from '../../domain/records.ts';
+import type { StopReport } from '../../domain/agent-reports.ts';
 import type { Work } from '../work.ts';
 
 /**

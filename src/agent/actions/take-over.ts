@@ -1,5 +1,5 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { HandoverEnd } from '../../domain/records.ts';
+import type { HandoverEnd } from '../../domain/agent-reports.ts';
 import { readPositions } from '../replication-facts.ts';
 import { readStandbyPosition } from '../standby-position.ts';
 import type { Work } from '../work.ts';

@@ -1,5 +1,4 @@
-import type { LossRecord } from '../../domain/records.ts';
-import type { LostDecision } from '../../domain/lost-decision.ts';
+import type { LossRecord, LostDecision } from '../../domain/loss-records.ts';
 import { readClusterState } from '../../reservations/state-sql.ts';
 import type { Session } from '../local-session.ts';
 

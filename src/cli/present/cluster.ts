@@ -4,7 +4,7 @@ import { rpoStanding } from '../../controlplane/rpo-gate-standing.ts';
 import type { Contract } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
-import type { HeartbeatRecord } from '../../domain/records.ts';
+import type { HeartbeatRecord } from '../../domain/agent-reports.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
 import { rpoSummaryOf } from './rpo.ts';
 import type { AutomaticFailoverData, ClusterSummary, MemberSummary } from '../schemas/cluster.ts';

@@ -1,6 +1,5 @@
 import { formatAmount } from '../../domain/money.ts';
-import type { LostDecision } from '../../domain/lost-decision.ts';
-import type { LossRecord } from '../../domain/records.ts';
+import type { LossRecord, LostDecision } from '../../domain/loss-records.ts';
 import { commitTokenOfLost } from '../../gateway/lost-outcome.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
 import type { LossReplayData, LossShowData, LossSummary } from '../schemas/loss.ts';

@@ -1,5 +1,5 @@
 import { formatDurationMs } from '../../domain/duration.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { facts, table, type Column, type Section } from '../render/section.ts';
 import type { OperationDetail, OperationSummary } from '../schemas/operation.ts';
 

@@ -1,5 +1,5 @@
 import { assertNever } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 
 /** These stop an operation until a person says how else to go on: the recorded plan can't be carried out. */

@@ -2,7 +2,7 @@ import { timestampOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import type { FailoverPolicy } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
-import type { BlockRecord } from '../../domain/records.ts';
+import type { BlockRecord } from '../../domain/operation-records.ts';
 import { auditIn } from '../audit.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { concurrentChange, revisionOf, Transaction } from '../store.ts';

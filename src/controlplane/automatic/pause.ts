@@ -1,6 +1,6 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import type { PauseRecord } from '../../domain/records.ts';
+import type { PauseRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
 import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';

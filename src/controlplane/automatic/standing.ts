@@ -1,5 +1,5 @@
 import type { FailoverPolicy } from '../../domain/contract.ts';
-import type { PauseRecord, TalliedFailover, TallyRecord } from '../../domain/records.ts';
+import type { PauseRecord, TalliedFailover, TallyRecord } from '../../domain/operation-records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Versioned } from '../store.ts';
 

@@ -1,5 +1,5 @@
 import { type CapstanError, refusedError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 
 const ACCEPT_LOSS = 'accept-loss:';
 const ATTEST_ISOLATED = 'attest-isolated:';

@@ -1,6 +1,6 @@
 import type { Contract } from '../../domain/contract.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
-import type { TallyRecord } from '../../domain/records.ts';
+import type { TallyRecord } from '../../domain/operation-records.ts';
 import { countedFailovers, isFlapping, standingOf } from '../automatic/standing.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';

@@ -1,6 +1,7 @@
 import type { Contract } from '../../domain/contract.ts';
 import { parseLsn } from '../../domain/lsn.ts';
-import type { HeartbeatRecord, MemberState } from '../../domain/records.ts';
+import type { HeartbeatRecord } from '../../domain/agent-reports.ts';
+import type { MemberState } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { ExcludedMember, FailoverCandidate } from './plan-types.ts';
 

@@ -1,5 +1,6 @@
 import { CapstanError, ExitCode } from '../../domain/errors.ts';
-import type { AuthorityPhase, AuthorityRecord, OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { AuthorityPhase, AuthorityRecord } from '../../domain/records.ts';
 import { type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import type { OperationRun } from '../operation/run.ts';

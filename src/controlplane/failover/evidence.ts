@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import { refusedError } from '../../domain/errors.ts';
-import type { FreezeReport, OperationRecord } from '../../domain/records.ts';
+import type { FreezeReport } from '../../domain/agent-reports.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { revisionOf, type Transaction } from '../store.ts';
 import type { FailoverRun } from './context.ts';

@@ -1,6 +1,7 @@
 import { formatDurationMs } from '../../domain/duration.ts';
 import { assertNever } from '../../domain/errors.ts';
-import type { OperationRecord, StopReport } from '../../domain/records.ts';
+import type { StopReport } from '../../domain/agent-reports.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { attestation } from './approvals.ts';
 import { planOf } from './plan-types.ts';

@@ -1,5 +1,5 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { ProgressRecord } from '../../domain/records.ts';
+import type { ProgressRecord } from '../../domain/agent-reports.ts';
 
 /** A shard of which decisions may be lost. Positions; `lost`: the leader's last known minus the target's. */
 export interface ShardLoss {

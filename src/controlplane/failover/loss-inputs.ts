@@ -1,5 +1,6 @@
 import type { Contract } from '../../domain/contract.ts';
-import type { AuthorityRecord, ProgressRecord } from '../../domain/records.ts';
+import type { ProgressRecord } from '../../domain/agent-reports.ts';
+import type { AuthorityRecord } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { LossInputs } from './loss-forecast.ts';
 

@@ -1,5 +1,7 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { DecidedPrefix, LossMember, LossRecord, OperationRecord } from '../../domain/records.ts';
+import type { LossMember, LossRecord } from '../../domain/loss-records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { DecidedPrefix } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { planOf } from './plan-types.ts';
 

@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { Machine } from '../operation/machine.ts';
 import { planOf } from './plan-types.ts';
 

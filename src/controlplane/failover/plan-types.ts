@@ -1,4 +1,5 @@
-import type { InSyncRecord, OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { InSyncRecord } from '../../domain/records.ts';
 import type { AutomaticStanding } from '../automatic/standing.ts';
 import type { LossForecast } from './loss-forecast.ts';
 

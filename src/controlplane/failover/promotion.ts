@@ -1,11 +1,8 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, ExitCode } from '../../domain/errors.ts';
-import type {
-  AuthorityRecord,
-  DecidedPrefix,
-  OperationRecord,
-  PromotionReport,
-} from '../../domain/records.ts';
+import type { PromotionReport } from '../../domain/agent-reports.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { AuthorityRecord, DecidedPrefix } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
 import type { ClusterView } from '../cluster-view.ts';

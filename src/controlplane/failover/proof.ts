@@ -1,11 +1,6 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type {
-  DecidedPrefix,
-  FreezeReport,
-  InSyncRecord,
-  MembershipRecord,
-  Voter,
-} from '../../domain/records.ts';
+import type { FreezeReport } from '../../domain/agent-reports.ts';
+import type { DecidedPrefix, InSyncRecord, MembershipRecord, Voter } from '../../domain/records.ts';
 
 export interface FrozenVoters {
   /** Voters that must be frozen, so that the rest can't make a quorum of `required`. */

@@ -1,5 +1,5 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { FreezeReport } from '../../domain/records.ts';
+import type { FreezeReport } from '../../domain/agent-reports.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { interrupted, report, stalled, transition } from '../operation/run.ts';

@@ -1,6 +1,6 @@
 import { formatDurationMs } from '../../domain/duration.ts';
 import { failoverPolicyOf } from '../../domain/failover-policy.ts';
-import type { ProgressRecord } from '../../domain/records.ts';
+import type { ProgressRecord } from '../../domain/agent-reports.ts';
 import { standingOf } from '../automatic/standing.ts';
 import { acceptLossApproval, attestationApproval } from './approvals.ts';
 import { isLeaderHealthy } from './candidates.ts';

@@ -1,6 +1,6 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { unknownError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
 import { drive } from '../operation/drive.ts';

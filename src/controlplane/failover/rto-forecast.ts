@@ -1,6 +1,6 @@
 import type { Contract } from '../../domain/contract.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { stepResult } from '../operation/record.ts';
 import { type FailoverPath, planOf, type RtoForecast } from './plan-types.ts';

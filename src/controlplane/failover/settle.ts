@@ -1,5 +1,5 @@
 import { nowOf } from '../../clock/clock.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { auditIn } from '../audit.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';

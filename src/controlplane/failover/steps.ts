@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { OperationStep } from '../operation/drive.ts';
 import type { FailoverRun } from './context.ts';
 import { decideStep, proofStep } from './decision.ts';

@@ -1,5 +1,6 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { DecidedPrefix, PromotionReport } from '../../domain/records.ts';
+import type { PromotionReport } from '../../domain/agent-reports.ts';
+import type { DecidedPrefix } from '../../domain/records.ts';
 
 /** How many differing shards are spelled out; the rest are counted. */
 const SHARDS_NAMED_MAX = 5;

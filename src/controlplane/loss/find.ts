@@ -1,6 +1,5 @@
 import { refusedError } from '../../domain/errors.ts';
-import type { LostDecision } from '../../domain/lost-decision.ts';
-import type { LossRecord } from '../../domain/records.ts';
+import type { LossRecord, LostDecision } from '../../domain/loss-records.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import { listClusterViews } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';

@@ -1,5 +1,4 @@
-import type { LossChunk, LostDecision } from '../../domain/lost-decision.ts';
-import type { LossRecord } from '../../domain/records.ts';
+import type { LossChunk, LossRecord, LostDecision } from '../../domain/loss-records.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import type { Keys } from '../keys.ts';
 import { rangeRecords } from '../store.ts';

@@ -1,8 +1,7 @@
 import { type Clock, timestampOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { refusedError, usageError } from '../../domain/errors.ts';
-import type { LostDecision } from '../../domain/lost-decision.ts';
-import type { LossMember, LossRecord } from '../../domain/records.ts';
+import type { LossMember, LossRecord, LostDecision } from '../../domain/loss-records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
 import type { Keys } from '../keys.ts';

@@ -1,5 +1,5 @@
 import { assertNever } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { Machine } from '../operation/machine.ts';
 import type { MembershipPlan } from './plan-types.ts';
 

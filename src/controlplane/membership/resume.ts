@@ -1,5 +1,6 @@
 import { type CapstanError, messageOf, unknownError } from '../../domain/errors.ts';
-import type { MembershipRecord, OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { MembershipRecord } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { drive } from '../operation/drive.ts';

@@ -1,7 +1,7 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { type CapstanError, refusedError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
 import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';

@@ -1,4 +1,4 @@
-import type { OperationKind } from '../../domain/records.ts';
+import type { OperationKind } from '../../domain/operation-records.ts';
 import { lossNotOpen } from '../failover/approvals.ts';
 import { abortFailover, resumeFailover } from '../failover/resume.ts';
 import { abortMembership, resumeMembership } from '../membership/resume.ts';

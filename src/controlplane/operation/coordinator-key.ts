@@ -1,5 +1,5 @@
 import { timestampOf } from '../../clock/clock.ts';
-import type { CoordinatorRecord } from '../../domain/records.ts';
+import type { CoordinatorRecord } from '../../domain/operation-records.ts';
 import type { LivenessLease } from '../../etcd/port.ts';
 import type { HeldOperation } from './journal.ts';
 import type { OperationRun } from './run.ts';

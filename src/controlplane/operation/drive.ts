@@ -1,6 +1,6 @@
 import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError, ExitCode, unknownError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { ClusterChanges } from './cluster-changes.ts';
 import { withSignOfLife } from './coordinator-key.ts';
 import type { HeldOperation } from './journal.ts';

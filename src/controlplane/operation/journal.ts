@@ -1,7 +1,7 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { CapstanError, refusedError, unknownError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import type { Keys } from '../keys.ts';
 import { takenOver } from './record.ts';

@@ -1,5 +1,5 @@
 import { refusedError } from '../../domain/errors.ts';
-import type { OperationRecord, OperationStatus } from '../../domain/records.ts';
+import type { OperationRecord, OperationStatus } from '../../domain/operation-records.ts';
 
 /**
  * - `completed`: the step's effect is in etcd, by the same transaction as this event.

@@ -1,6 +1,11 @@
 import type { Clock } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import type { OperationKind, OperationRecord, OperationStatus, OperationStep } from '../../domain/records.ts';
+import type {
+  OperationKind,
+  OperationRecord,
+  OperationStatus,
+  OperationStep,
+} from '../../domain/operation-records.ts';
 
 /** A time-ordered name that a person can read out: `failover-20261122t205916-3f9a`. */
 export function newOperationId(kind: OperationKind, now: Date, clock: Clock = systemClock): string {

@@ -1,7 +1,7 @@
 import { type Clock, nowOf, timestampOf } from '../../clock/clock.ts';
 import type { Contract } from '../../domain/contract.ts';
 import { type CapstanError, unknownError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import type { Keys } from '../keys.ts';
 import type { Transaction } from '../store.ts';

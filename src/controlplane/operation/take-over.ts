@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { refusedError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
 import type { Keys } from '../keys.ts';

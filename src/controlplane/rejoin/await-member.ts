@@ -1,5 +1,7 @@
 import { unknownError, refusedError } from '../../domain/errors.ts';
-import type { AuthorityRecord, HeartbeatRecord, OperationRecord } from '../../domain/records.ts';
+import type { HeartbeatRecord } from '../../domain/agent-reports.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { AuthorityRecord } from '../../domain/records.ts';
 import type { RejoinRequest } from '../../domain/rejoin-records.ts';
 import { type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';

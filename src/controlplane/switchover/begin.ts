@@ -1,5 +1,5 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
-import type { HandoverRequest } from '../../domain/records.ts';
+import type { HandoverRequest } from '../../domain/agent-reports.ts';
 import type { EtcdPort } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
 import type { Keys } from '../keys.ts';

@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { FailoverRun } from '../failover/context.ts';
 import type { OperationRun } from '../operation/run.ts';
 import { stepResult } from '../operation/record.ts';

@@ -1,5 +1,6 @@
 import { timestampOf } from '../../clock/clock.ts';
-import type { AuthorityRecord, OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { AuthorityRecord } from '../../domain/records.ts';
 import { auditIn } from '../audit.ts';
 import { nextAuthority } from '../authority.ts';
 import type { ClusterView } from '../cluster-view.ts';

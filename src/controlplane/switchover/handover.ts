@@ -1,5 +1,6 @@
 import { parseLsn } from '../../domain/lsn.ts';
-import type { DecidedPrefix, FreezeReport, HandoverEnd, HandoverReport } from '../../domain/records.ts';
+import type { FreezeReport, HandoverEnd, HandoverReport } from '../../domain/agent-reports.ts';
+import type { DecidedPrefix } from '../../domain/records.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { SwitchoverPlan } from './plan-types.ts';
 

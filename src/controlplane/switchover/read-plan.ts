@@ -1,7 +1,8 @@
 import type { Clock } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import type { Contract } from '../../domain/contract.ts';
-import type { MapRecord, OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import type { MapRecord } from '../../domain/records.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import { clusterNotFound, type ClusterView, readClusterView } from '../cluster-view.ts';
 import type { Keys } from '../keys.ts';

@@ -1,5 +1,5 @@
 import { unknownError } from '../../domain/errors.ts';
-import type { OperationRecord } from '../../domain/records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
 import { readClusterView } from '../cluster-view.ts';
 import { drive } from '../operation/drive.ts';
 import { type HeldOperation, readOperation } from '../operation/journal.ts';

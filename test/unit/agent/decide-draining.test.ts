@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import type { Action, EstateFacts, LocalFacts } from '../../../src/agent/action.ts';
 import { decideAction } from '../../../src/agent/decide-action.ts';
 import { type AgentMemory, blankMemory } from '../../../src/agent/memory.ts';
-import type { AuthorityRecord, HandoverReport, HandoverRequest } from '../../../src/domain/records.ts';
+import type { HandoverReport, HandoverRequest } from '../../../src/domain/agent-reports.ts';
+import type { AuthorityRecord } from '../../../src/domain/records.ts';
 
 const ME = 'm1';
 const OTHER = 'm2';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judgeAdoption } from '../../../src/controlplane/automatic/adoption.ts';
-import type { OperationRecord } from '../../../src/domain/records.ts';
+import type { OperationRecord } from '../../../src/domain/operation-records.ts';
 
 const held = (status: OperationRecord['status'], code: string | null = null) => ({
   revision: '100',

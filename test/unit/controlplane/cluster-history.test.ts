@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
 import { termsOf } from '../../../src/controlplane/cluster-history.ts';
-import type {
-  AuditRecord,
-  AuthorityRecord,
-  LossRecord,
-  OperationRecord,
-} from '../../../src/domain/records.ts';
+import type { LossRecord } from '../../../src/domain/loss-records.ts';
+import type { AuditRecord, OperationRecord } from '../../../src/domain/operation-records.ts';
+import type { AuthorityRecord } from '../../../src/domain/records.ts';
 
 const authority = (term: number, leader: string | null): AuthorityRecord => ({
   term,

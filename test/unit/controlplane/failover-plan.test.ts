@@ -3,9 +3,9 @@ import { type ClusterView, emptyClusterView } from '../../../src/controlplane/cl
 import { type FailoverPlanInputs, planFailover } from '../../../src/controlplane/failover/plan.ts';
 import type { Versioned } from '../../../src/controlplane/store.ts';
 import type { Contract } from '../../../src/domain/contract.ts';
+import type { HeartbeatRecord } from '../../../src/domain/agent-reports.ts';
 import type {
   AuthorityRecord,
-  HeartbeatRecord,
   InSyncRecord,
   LeaseRecord,
   MembershipRecord,

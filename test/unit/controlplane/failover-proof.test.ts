@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decideLeader, frozenVoters } from '../../../src/controlplane/failover/proof.ts';
 import { isReportOf, promotionDifferences } from '../../../src/controlplane/failover/verification.ts';
-import type { FreezeReport, InSyncRecord, MemberRole, PromotionReport } from '../../../src/domain/records.ts';
+import type { FreezeReport, PromotionReport } from '../../../src/domain/agent-reports.ts';
+import type { InSyncRecord, MemberRole } from '../../../src/domain/records.ts';
 
 const OPERATION = 'failover-1';
 const TERM = 7;

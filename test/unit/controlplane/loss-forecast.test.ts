@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { forecastLoss, type LossInputs } from '../../../src/controlplane/failover/loss-forecast.ts';
-import type { ProgressRecord } from '../../../src/domain/records.ts';
+import type { ProgressRecord } from '../../../src/domain/agent-reports.ts';
 
 const T0 = Date.parse('2026-01-01T12:00:00.000Z');
 const at = (ms: number) => new Date(T0 + ms).toISOString();

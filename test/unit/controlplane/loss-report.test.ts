@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { chunksOf, consolidate } from '../../../src/controlplane/loss/report.ts';
-import type { LossMember } from '../../../src/domain/records.ts';
+import type { LossMember } from '../../../src/domain/loss-records.ts';
 import { lossRecord, lostDecision } from '../../support/losses.ts';
 
 const member = (state: LossMember['state']): LossMember => ({

@@ -6,14 +6,9 @@ import type { MembershipAction } from '../../../src/controlplane/membership/plan
 import { type MembershipPlanInputs, planMembership } from '../../../src/controlplane/membership/plan.ts';
 import { notSettled, stillCounted } from '../../../src/controlplane/membership/standing.ts';
 import type { Versioned } from '../../../src/controlplane/store.ts';
-import type {
-  FollowerFacts,
-  HeartbeatRecord,
-  InSyncRecord,
-  LossRecord,
-  MemberRecord,
-  MemberRole,
-} from '../../../src/domain/records.ts';
+import type { FollowerFacts, HeartbeatRecord } from '../../../src/domain/agent-reports.ts';
+import type { LossRecord } from '../../../src/domain/loss-records.ts';
+import type { InSyncRecord, MemberRecord, MemberRole } from '../../../src/domain/records.ts';
 
 const HOME = 'new-york';
 const versioned = <T>(value: T): Versioned<T> => ({ value, revision: '7' });

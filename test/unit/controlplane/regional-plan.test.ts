@@ -5,13 +5,8 @@ import { rolesAround } from '../../../src/controlplane/failover/regional-members
 import { nextMembership } from '../../../src/controlplane/membership/next-membership.ts';
 import { parseContract } from '../../../src/config/contract.ts';
 import type { Versioned } from '../../../src/controlplane/store.ts';
-import type {
-  ClaimRecord,
-  HeartbeatRecord,
-  LeaseRecord,
-  MembershipRecord,
-  ProgressRecord,
-} from '../../../src/domain/records.ts';
+import type { HeartbeatRecord, ProgressRecord } from '../../../src/domain/agent-reports.ts';
+import type { ClaimRecord, LeaseRecord, MembershipRecord } from '../../../src/domain/records.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00.000Z');
 const ago = (ms: number) => new Date(NOW - ms).toISOString();

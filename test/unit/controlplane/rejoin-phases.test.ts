@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { emptyClusterView, type ClusterView } from '../../../src/controlplane/cluster-view.ts';
 import { REJOIN } from '../../../src/controlplane/rejoin/phases.ts';
 import { planRejoin } from '../../../src/controlplane/rejoin/plan.ts';
-import type { HeartbeatRecord, MemberRecord, MembershipRecord } from '../../../src/domain/records.ts';
+import type { HeartbeatRecord } from '../../../src/domain/agent-reports.ts';
+import type { MemberRecord, MembershipRecord } from '../../../src/domain/records.ts';
 import { lossRecord } from '../../support/losses.ts';
 
 describe('the phases of a rejoin', () => {

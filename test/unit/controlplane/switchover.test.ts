@@ -6,12 +6,12 @@ import { SWITCHOVER } from '../../../src/controlplane/switchover/phases.ts';
 import { planSwitchover, type SwitchoverPlanInputs } from '../../../src/controlplane/switchover/plan.ts';
 import { parseContract } from '../../../src/config/contract.ts';
 import type {
-  ClaimRecord,
   FollowerFacts,
   FreezeReport,
   HandoverReport,
   HeartbeatRecord,
-} from '../../../src/domain/records.ts';
+} from '../../../src/domain/agent-reports.ts';
+import type { ClaimRecord } from '../../../src/domain/records.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00.000Z');
 const at = new Date(NOW - 300).toISOString();

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { emptyClusterView } from '../../../src/controlplane/cluster-view.ts';
 import { EMPTY_ESTATE_VIEW } from '../../../src/controlplane/estate-snapshot.ts';
-import type { LostDecision } from '../../../src/domain/lost-decision.ts';
-import type { LossRecord } from '../../../src/domain/records.ts';
+import type { LossRecord, LostDecision } from '../../../src/domain/loss-records.ts';
 import { LossBook } from '../../../src/gateway/loss-book.ts';
 import { commandOf } from '../../../src/gateway/loss-replay.ts';
 import { lossRecord, lostDecision } from '../../support/losses.ts';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type ClusterView, emptyClusterView } from '../../../src/controlplane/cluster-view.ts';
-import type { HeartbeatRecord, MemberRole } from '../../../src/domain/records.ts';
+import type { HeartbeatRecord } from '../../../src/domain/agent-reports.ts';
+import type { MemberRole } from '../../../src/domain/records.ts';
 import { clusterCondition } from '../../../src/sandbox/cluster-condition.ts';
 import { CLUSTERS } from '../../../src/sandbox/topology.ts';
 

@@ -6,7 +6,7 @@ import { abortFailover } from '../../../controlplane/failover/resume.ts';
 import { runFailover } from '../../../controlplane/failover/run.ts';
 import { resumeOperation } from '../../../controlplane/operation/control.ts';
 import { CapstanError, messageOf, unknownError } from '../../../domain/errors.ts';
-import type { OperationRecord } from '../../../domain/records.ts';
+import type { OperationRecord } from '../../../domain/operation-records.ts';
 import { type EstateInHand, withEstate } from './clusters.ts';
 import { nothingIfRefused } from './nothing.ts';
 import type { Site } from './site.ts';
