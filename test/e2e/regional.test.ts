@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterHistoryData } from '../../src/cli/schemas/cluster-history.ts';
 import type { FailoverRunData } from '../../src/cli/schemas/failover.ts';
@@ -15,7 +14,9 @@ import { startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
 /** Few, so that a busy machine doesn't keep the other region behind by itself. */
 const CALLERS = 2;
-const WARM_MS = 4_000;
+/** Confirmed before the cut: by then what the leader decides in its busiest second is published. */
+const WARM_DECISIONS = 150;
+const WARM_WITHIN_MS = 60_000;
 const BACK_WITHIN_MS = 90_000;
 /** The last of both cuts the region off: until then its etcd has a quorum, and its followers receive. */
 const OTHERS = ['witness', 'madrid'] as const;
@@ -51,6 +52,9 @@ async function failOverTo(region: string): Promise<FailoverRunData> {
   );
 }
 
+const confirmed = (attempts: readonly Attempt[]): number =>
+  attempts.filter(({ outcome }) => outcome === 'confirmed').length;
+
 /** Decisions that clients were told of, and that the new leader's log doesn't have. */
 async function lostDecisions(attempts: readonly Attempt[], issuers: readonly string[]): Promise<number> {
   const shards = new Set(issuers.map((issuer) => shardOf(issuer, DEFAULT_SHARD_COUNT)));
@@ -77,7 +81,11 @@ test('a whole region is cut off under load: its cluster is handed to the other o
       prefix: 'regional',
     });
     const load = startLoad({ desks, callersPerGateway: CALLERS, issuers, seed: 1, name: 'regional' });
-    await delay(WARM_MS);
+    await eventually(
+      'load that the forecast can rest on',
+      () => confirmed(desks.history.attempts) >= WARM_DECISIONS || undefined,
+      WARM_WITHIN_MS,
+    );
     const planned = await sandbox.capstan<FailoverPlan>(['failover', 'plan', 'c1', '--region', 'madrid']);
     expect(planned.result).toMatchObject({ ok: false, error: { code: 'leader_healthy' } });
     for (const other of OTHERS) await must(sandbox, 'sandbox', 'link', 'cut', 'new-york', other, '--lose');

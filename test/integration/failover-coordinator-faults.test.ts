@@ -3,9 +3,8 @@ import { listAudit } from '../../src/controlplane/audit.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { listOperations } from '../../src/controlplane/operation/journal.ts';
-import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
@@ -37,21 +36,7 @@ async function prepare(): Promise<void> {
 const run = (port: EtcdPort, signal?: AbortSignal) =>
   runFailover({ etcd: port, keys: cluster.keys, cluster: CLUSTER, actor: 'test', signal });
 
-const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-
-const codeOf = (error: unknown) => (error instanceof CapstanError ? error.code : String(error));
-
 const operations = () => listOperations({ etcd, keys: cluster.keys });
-
-async function onlyOperation(): Promise<OperationRecord | undefined> {
-  const all = await operations();
-  expect(all.length).toBeLessThanOrEqual(1);
-  return all[0];
-}
 
 /** All that etcd holds of the estate, but for signs of life, which end with their process. */
 const recorded = async () =>
@@ -72,7 +57,11 @@ async function expectDone(): Promise<void> {
   expect(view.authority?.value).toMatchObject({ term: TERM + 1, phase: 'open', leader: 'b' });
   expect(view.inSync?.value).toMatchObject({ term: TERM + 1, degraded: true, voters: [] });
   expect(view.activeOperation).toBeUndefined();
-  expect(await onlyOperation()).toMatchObject({ status: 'done', phase: 'done', error: null });
+  expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({
+    status: 'done',
+    phase: 'done',
+    error: null,
+  });
   const log = (await listAudit(etcd, cluster.keys)).map(({ action }) => action);
   expect(log.filter((action) => action === 'failover.start')).toHaveLength(1);
   expect(log.filter((action) => action === 'failover.finish')).toHaveLength(1);
@@ -87,7 +76,7 @@ describe('a coordinator that is killed', () => {
     await prepare();
     const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
     expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
-    const left = await onlyOperation();
+    const left = await onlyOperation(etcd, cluster.keys);
     expect(left === undefined).toBe(write === 1 && fault === 'die-before');
     await (left === undefined ? run(etcd) : resumeOperation(control(left.id)));
     await expectDone();
@@ -100,7 +89,7 @@ describe('a coordinator that is killed', () => {
     await prepare();
     const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
     expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
-    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    await abortOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     const view = await cluster.view();
     expect(view.authority?.value).toMatchObject({ term: TERM + 2, phase: 'open', leader: 'a' });
     expect(view.inSync?.value).toMatchObject({ voters: [{ member: 'b' }, { member: 'd' }], degraded: false });
@@ -113,7 +102,7 @@ describe('a coordinator that is killed', () => {
       await prepare();
       const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
       expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
-      const left = await onlyOperation();
+      const left = await onlyOperation(etcd, cluster.keys);
       const code = left?.status === 'done' ? 'operation_finished' : 'operation_past_no_return';
       const before = (await cluster.view()).authority;
       expect(codeOf(await outcomeOf(abortOperation(control(left?.id ?? ''))))).toBe(code);
@@ -125,7 +114,7 @@ describe('a coordinator that is killed', () => {
     await prepare();
     expect(await outcomeOf(run(faultyEtcd(etcd, () => 'die-after')))).toBeInstanceOf(Killed);
     for (let attempt = 0; attempt < 20; attempt += 1) {
-      const left = await onlyOperation();
+      const left = await onlyOperation(etcd, cluster.keys);
       if (left === undefined || left.status !== 'running') break;
       // The first write takes over, the second is a step.
       const port = faultyEtcd(etcd, (count) => (count === 2 ? 'die-after' : undefined));
@@ -146,7 +135,7 @@ describe("a write whose reply etcd didn't deliver", () => {
     const { operation } = await run(port);
     await port.settled();
     expect(operation.steps).toHaveLength(WRITES.length);
-    expect(await onlyOperation()).toEqual(operation);
+    expect(await onlyOperation(etcd, cluster.keys)).toEqual(operation);
     await expectDone();
   });
 
@@ -154,7 +143,7 @@ describe("a write whose reply etcd didn't deliver", () => {
     await prepare();
     const port = faultyEtcd(etcd, (count) => (count >= 3 ? 'lose-request' : undefined));
     const error = await outcomeOf(run(port));
-    const left = await onlyOperation();
+    const left = await onlyOperation(etcd, cluster.keys);
     expect(error).toMatchObject({
       code: 'etcd_outcome_unknown',
       exit: 5,
@@ -218,7 +207,7 @@ describe('two coordinators', () => {
       });
       const paused = outcomeOf(run(port));
       await reached.promise;
-      const left = await onlyOperation();
+      const left = await onlyOperation(etcd, cluster.keys);
       await resumeOperation(control(left?.id ?? ''));
       const before = await recorded();
       resumed.resolve(undefined);
@@ -253,7 +242,7 @@ describe('two coordinators', () => {
     });
     const paused = outcomeOf(run(port));
     await reached.promise;
-    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    await abortOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     resumed.resolve(undefined);
     expect(codeOf(await paused)).toBe('operation_superseded');
     expect((await cluster.view()).authority?.value).toMatchObject({
@@ -296,7 +285,7 @@ describe('two coordinators', () => {
       const ports = [unsteady()];
       await outcomeOf(run(ports[0] ?? etcd));
       for (let round = 0; round < 12; round += 1) {
-        const left = await onlyOperation();
+        const left = await onlyOperation(etcd, cluster.keys);
         if (left === undefined) {
           await outcomeOf(run(unsteady()));
           continue;
@@ -306,9 +295,9 @@ describe('two coordinators', () => {
         await Promise.all(pair.map((port) => outcomeOf(resumeOperation(control(left.id, port)))));
       }
       await Promise.all(ports.map((port) => port.settled()));
-      const left = await onlyOperation();
+      const left = await onlyOperation(etcd, cluster.keys);
       if (left?.status === 'running') await resumeOperation(control(left.id));
-      expect((await onlyOperation())?.status).toBe('done');
+      expect((await onlyOperation(etcd, cluster.keys))?.status).toBe('done');
       await expectDone();
     },
   );

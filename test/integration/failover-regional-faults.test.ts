@@ -2,10 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listAudit } from '../../src/controlplane/audit.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
-import { listOperations } from '../../src/controlplane/operation/journal.ts';
-import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
@@ -41,18 +39,6 @@ async function prepare(): Promise<void> {
 const run = (port: EtcdPort) =>
   runFailover({ etcd: port, keys: cluster.keys, cluster: CLUSTER, region: 'madrid', actor: 'test' });
 const control = (id: string) => ({ etcd, keys: cluster.keys, id, actor: 'another' });
-const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-const codeOf = (error: unknown) => (error instanceof CapstanError ? error.code : String(error));
-
-async function onlyOperation(): Promise<OperationRecord | undefined> {
-  const all = await listOperations({ etcd, keys: cluster.keys });
-  expect(all.length).toBeLessThanOrEqual(1);
-  return all[0];
-}
 
 /** One leader in madrid, one new epoch, one record of the loss; nothing left behind, nothing audited twice. */
 async function expectDone(): Promise<void> {
@@ -62,7 +48,11 @@ async function expectDone(): Promise<void> {
   expect(view.inSync?.value).toMatchObject({ term: TERM + 1, epoch: 2, degraded: true });
   expect(view.activeOperation).toBeUndefined();
   expect([...view.losses.values()].map(({ value }) => value.status)).toEqual(['open']);
-  expect(await onlyOperation()).toMatchObject({ status: 'done', phase: 'done', error: null });
+  expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({
+    status: 'done',
+    phase: 'done',
+    error: null,
+  });
   const done = (await listAudit(etcd, cluster.keys)).filter(({ outcome }) => outcome === 'done');
   const log = done.map(({ action }) => action);
   for (const action of ['start', 'proof', 'finish'])
@@ -95,7 +85,7 @@ describe('a coordinator of a regional failover that is killed', () => {
   it.each(killings)('at write $write ($fault) is finished by another', async (killing) => {
     await prepare();
     expect(await outcomeOf(run(killAt(killing)))).toBeInstanceOf(Killed);
-    const left = await onlyOperation();
+    const left = await onlyOperation(etcd, cluster.keys);
     await (left === undefined ? run(etcd) : resumeOperation(control(left.id)));
     await expectDone();
   });
@@ -106,14 +96,14 @@ describe('a coordinator of a regional failover that is killed', () => {
   it.each(killings.filter(undecided))('at write $write ($fault) can be aborted', async (killing) => {
     await prepare();
     expect(await outcomeOf(run(killAt(killing)))).toBeInstanceOf(Killed);
-    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    await abortOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     await expectGivenBack();
   });
 
   it.each([4, 5, 6, 7])('after write %i has decided: an abort is refused', async (write) => {
     await prepare();
     expect(await outcomeOf(run(killAt({ write, fault: 'die-after' })))).toBeInstanceOf(Killed);
-    const id = (await onlyOperation())?.id ?? '';
+    const id = (await onlyOperation(etcd, cluster.keys))?.id ?? '';
     expect(codeOf(await outcomeOf(abortOperation(control(id))))).toBe('operation_past_no_return');
     expect((await cluster.view()).losses.size).toBe(1);
   });
@@ -130,7 +120,7 @@ describe('a write of a regional failover whose reply was lost', () => {
     const { operation } = await run(port);
     await port.settled();
     expect(operation.steps).toHaveLength(WRITES.length);
-    expect(await onlyOperation()).toEqual(operation);
+    expect(await onlyOperation(etcd, cluster.keys)).toEqual(operation);
     await expectDone();
   });
 });
@@ -147,7 +137,7 @@ async function whilePausedAt(write: number, body: (id: string) => Promise<void>)
   });
   const paused = outcomeOf(run(port));
   await reached.promise;
-  await body((await onlyOperation())?.id ?? '');
+  await body((await onlyOperation(etcd, cluster.keys))?.id ?? '');
   resumed.resolve(undefined);
   return paused;
 }
@@ -216,7 +206,7 @@ describe('a record of a regional failover that changes right before it is relied
     const ended = outcomeOf(run(port));
     expect(codeOf(await ended)).toBe('freeze_incomplete');
     expect((await cluster.view()).losses.size).toBe(0);
-    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    await abortOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     await expectGivenBack();
   });
 });

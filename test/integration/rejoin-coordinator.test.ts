@@ -1,11 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listAudit } from '../../src/controlplane/audit.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
-import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { runRejoin } from '../../src/controlplane/rejoin/run.ts';
-import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { lossRecord } from '../support/losses.ts';
@@ -45,21 +43,13 @@ const run = (port: EtcdPort) =>
     actor: 'test',
   });
 const control = (id: string) => ({ etcd, keys: cluster.keys, id, actor: 'another' });
-const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-const codeOf = (error: unknown) => (error instanceof CapstanError ? error.code : String(error));
-
-async function onlyOperation(): Promise<OperationRecord | undefined> {
-  const all = await listOperations({ etcd, keys: cluster.keys });
-  expect(all.length).toBeLessThanOrEqual(1);
-  return all[0];
-}
 
 async function expectDone(): Promise<void> {
-  expect(await onlyOperation()).toMatchObject({ status: 'done', phase: 'done', error: null });
+  expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({
+    status: 'done',
+    phase: 'done',
+    error: null,
+  });
   const view = await cluster.view();
   expect(view.membership?.value).toMatchObject({ epoch: 3, members: { a: { role: 'voter' } } });
   expect(view.inSync?.value.voters).toEqual([{ member: 'a', incarnation: 'a-2' }]);
@@ -88,7 +78,7 @@ it('a rejoin that is refused changes nothing but the audit log, which says why',
   expect(codeOf(await outcomeOf(ofAnother))).toBe('plan_drifted');
   const ofNobody = runRejoin({ ...about, member: 'nobody' });
   expect(codeOf(await outcomeOf(ofNobody))).toBe('member_not_found');
-  expect(await onlyOperation()).toBeUndefined();
+  expect(await onlyOperation(etcd, cluster.keys)).toBeUndefined();
   const said = (await listAudit(etcd, cluster.keys)).filter(({ action }) => action === 'rejoin.start');
   expect(said.map(({ outcome, target, reason }) => [outcome, target, reason?.split(':')[0]])).toEqual([
     ['refused', REJOINING, 'plan_drifted'],
@@ -99,7 +89,7 @@ it('a rejoin that is refused changes nothing but the audit log, which says why',
 describe('a coordinator of a rejoin that is killed', () => {
   it.each(killings)('at write $write ($fault) is finished by another', async ({ write, fault }) => {
     await killedAt(write, fault);
-    const left = await onlyOperation();
+    const left = await onlyOperation(etcd, cluster.keys);
     expect(left === undefined).toBe(write === 1 && fault === 'die-before');
     await (left === undefined ? run(etcd) : resumeOperation(control(left.id)));
     await expectDone();
@@ -113,7 +103,7 @@ describe('a coordinator of a rejoin that is killed', () => {
     'at write $write ($fault) can be given up, and begun anew',
     async ({ write, fault }) => {
       await killedAt(write, fault);
-      const left = (await onlyOperation())?.id ?? '';
+      const left = (await onlyOperation(etcd, cluster.keys))?.id ?? '';
       expect(await abortOperation(control(left))).toMatchObject({ changed: true });
       const view = await cluster.view();
       expect(view.rejoins.size).toBe(0);
@@ -126,7 +116,7 @@ describe('a coordinator of a rejoin that is killed', () => {
     'at write $write ($fault) only goes forward',
     async ({ write, fault }) => {
       await killedAt(write, fault);
-      const left = await onlyOperation();
+      const left = await onlyOperation(etcd, cluster.keys);
       const code = left?.status === 'done' ? 'operation_finished' : 'operation_past_no_return';
       expect(codeOf(await outcomeOf(abortOperation(control(left?.id ?? ''))))).toBe(code);
     },
@@ -147,10 +137,10 @@ describe('a failover in the middle of a rejoin', () => {
       cluster.deaf = true;
       await cluster.lead(5);
       cluster.deaf = false;
-      await resumeOperation(control((await onlyOperation())?.id ?? ''));
+      await resumeOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
       const view = await cluster.view();
       expect(view.inSync?.value).toMatchObject({ term: 5, voters: [{ member: 'a' }] });
-      expect(await onlyOperation()).toMatchObject({ status: 'done' });
+      expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({ status: 'done' });
       await cluster.stop();
     }
   });
@@ -164,10 +154,10 @@ describe('a failover in the middle of a rejoin', () => {
     });
     await cluster.put(cluster.keys.loss('c1', loss.operation), loss);
     cluster.deaf = true;
-    const id = (await onlyOperation())?.id ?? '';
+    const id = (await onlyOperation(etcd, cluster.keys))?.id ?? '';
     const resumed = outcomeOf(resumeOperation(control(id)));
     await eventually('it is back at salvage', async () =>
-      (await onlyOperation())?.phase === 'salvage' ? true : undefined,
+      (await onlyOperation(etcd, cluster.keys))?.phase === 'salvage' ? true : undefined,
     );
     await cluster.put(cluster.keys.loss('c1', loss.operation), {
       ...loss,
@@ -184,7 +174,7 @@ describe('a failover in the middle of a rejoin', () => {
   it('waits at the epoch while a failover holds the cluster', async () => {
     await killedAt(6, 'die-after');
     await cluster.put(cluster.keys.activeOperation('c1'), 'failover-x');
-    const id = (await onlyOperation())?.id ?? '';
+    const id = (await onlyOperation(etcd, cluster.keys))?.id ?? '';
     expect(codeOf(await outcomeOf(resumeOperation(control(id))))).toBe('rejoin_overdue');
     expect((await cluster.view()).membership?.value.members['a']?.role).toBe('learner');
     await etcd.transact([], [{ kind: 'delete', key: cluster.keys.activeOperation('c1') }]);
@@ -203,7 +193,7 @@ describe('a rejoin', () => {
     await prepare();
     cluster.deaf = true;
     const running = outcomeOf(run(etcd));
-    await eventually('it is begun', () => onlyOperation());
+    await eventually('it is begun', () => onlyOperation(etcd, cluster.keys));
     await etcd.transact([], [{ kind: 'delete', key: cluster.keys.heartbeat('c1', 'a') }]);
     expect(codeOf(await running)).toBe('rejoin_overdue');
   });

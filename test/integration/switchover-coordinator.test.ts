@@ -2,12 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listAudit } from '../../src/controlplane/audit.ts';
 import { clusterHistory } from '../../src/controlplane/cluster-history.ts';
 import { abortOperation, adoptOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
-import { listOperations } from '../../src/controlplane/operation/journal.ts';
 import { readSwitchoverPlan } from '../../src/controlplane/switchover/read-plan.ts';
 import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
-import { CapstanError } from '../../src/domain/errors.ts';
-import type { OperationRecord } from '../../src/domain/operation-records.ts';
+import type { CapstanError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { type AgentScript, CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
@@ -48,19 +47,6 @@ const run = (port: EtcdPort = etcd, options: Partial<Parameters<typeof runSwitch
     etcd: port,
   });
 
-const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-const codeOf = (error: unknown) => (error instanceof CapstanError ? error.code : String(error));
-
-async function onlyOperation(): Promise<OperationRecord | undefined> {
-  const all = await listOperations({ etcd, keys: cluster.keys });
-  expect(all.length).toBeLessThanOrEqual(1);
-  return all[0];
-}
-
 const control = (id: string, port: EtcdPort = etcd) => ({
   etcd: port,
   keys: cluster.keys,
@@ -78,7 +64,11 @@ async function expectDone(): Promise<void> {
   expect(view.claim).toBeUndefined();
   for (const left of [view.activeOperation, view.handoverRequest, view.handoverReady, view.handoverReport])
     expect(left).toBeUndefined();
-  expect(await onlyOperation()).toMatchObject({ status: 'done', phase: 'done', error: null });
+  expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({
+    status: 'done',
+    phase: 'done',
+    error: null,
+  });
   const log = await actions();
   expect(log.filter((action) => action === 'switchover.start')).toHaveLength(1);
   expect(log.filter((action) => action === 'switchover.finish')).toHaveLength(1);
@@ -123,7 +113,7 @@ describe('a switchover', () => {
   it('is refused with another plan than the one that was shown, audited, and nothing else is changed', async () => {
     await prepare();
     expect(codeOf(await outcomeOf(run(etcd, { planHash: 'another' })))).toBe('plan_drifted');
-    expect(await onlyOperation()).toBeUndefined();
+    expect(await onlyOperation(etcd, cluster.keys)).toBeUndefined();
     expect(await actions()).toEqual(['switchover.start']);
     await expectKept();
   });
@@ -135,7 +125,7 @@ describe('a switchover', () => {
     expect((error as CapstanError).data).toMatchObject({ reason: 'a voter had not flushed all' });
     expect((error as CapstanError).data['pauseMs']).toBeTypeOf('number');
     await expectKept();
-    expect(await onlyOperation()).toMatchObject({ status: 'aborted' });
+    expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({ status: 'aborted' });
   });
 
   it.each<[string, Record<string, AgentScript>]>([
@@ -149,7 +139,7 @@ describe('a switchover', () => {
       const { authority, activeOperation } = await cluster.view();
       return authority?.value.phase === 'open' &&
         activeOperation === undefined &&
-        (await onlyOperation())?.phase === 'back-out'
+        (await onlyOperation(etcd, cluster.keys))?.phase === 'back-out'
         ? true
         : undefined;
     });
@@ -175,14 +165,14 @@ describe('a switchover', () => {
     expect(
       await outcomeOf(run(faultyEtcd(etcd, (n) => (n === 2 ? 'die-before' : undefined)))),
     ).toBeInstanceOf(Killed);
-    await adoptOperation(control((await onlyOperation())?.id ?? ''));
+    await adoptOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     await expectKept();
     await cluster.stop();
     await prepare();
     expect(await outcomeOf(run(faultyEtcd(etcd, (n) => (n === 2 ? 'die-after' : undefined))))).toBeInstanceOf(
       Killed,
     );
-    await adoptOperation(control((await onlyOperation())?.id ?? ''));
+    await adoptOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     await expectDone();
   });
 
@@ -195,7 +185,7 @@ describe('a switchover', () => {
     });
     expect(codeOf(await outcomeOf(run(port, { signal: interrupt.signal })))).toBe('operation_interrupted');
     expect((await cluster.view()).authority?.value).toMatchObject({ phase: 'open', leader: 'b' });
-    await resumeOperation(control((await onlyOperation())?.id ?? ''));
+    await resumeOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     await expectDone();
   });
 });
@@ -211,7 +201,7 @@ describe('a coordinator that is killed', () => {
     await prepare();
     const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
     expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
-    const left = await onlyOperation();
+    const left = await onlyOperation(etcd, cluster.keys);
     expect(left === undefined).toBe(write === 1 && fault === 'die-before');
     await (left === undefined ? run() : resumeOperation(control(left.id)));
     await expectDone();
@@ -221,9 +211,9 @@ describe('a coordinator that is killed', () => {
     await prepare();
     const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
     expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
-    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    await abortOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     await expectKept();
-    expect(await onlyOperation()).toMatchObject({ status: 'aborted' });
+    expect(await onlyOperation(etcd, cluster.keys)).toMatchObject({ status: 'aborted' });
   });
 
   it.each(killings.filter((killing) => killing.write >= DECIDE && !undecided(killing)))(
@@ -232,7 +222,7 @@ describe('a coordinator that is killed', () => {
       await prepare();
       const port = faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
       expect(await outcomeOf(run(port))).toBeInstanceOf(Killed);
-      const left = await onlyOperation();
+      const left = await onlyOperation(etcd, cluster.keys);
       const code = left?.status === 'done' ? 'operation_finished' : 'operation_past_no_return';
       expect(codeOf(await outcomeOf(abortOperation(control(left?.id ?? ''))))).toBe(code);
     },
@@ -276,7 +266,7 @@ describe('two coordinators', () => {
       });
       const first = outcomeOf(run(port));
       await reached.promise;
-      await resumeOperation(control((await onlyOperation())?.id ?? ''));
+      await resumeOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
       go.resolve(undefined);
       expect(codeOf(await first)).toBe('operation_superseded');
       await expectDone();
@@ -294,7 +284,7 @@ describe('two coordinators', () => {
     });
     const first = outcomeOf(run(port));
     await reached.promise;
-    await abortOperation(control((await onlyOperation())?.id ?? ''));
+    await abortOperation(control((await onlyOperation(etcd, cluster.keys))?.id ?? ''));
     go.resolve(undefined);
     expect(codeOf(await first)).toBe('operation_superseded');
     await expectKept();

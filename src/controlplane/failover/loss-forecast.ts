@@ -145,5 +145,10 @@ function bytesBetween(leader: ProgressRecord, target: Target): number | null {
     : Number(mine - theirs);
 }
 
-const inWindow = (perSecond: number, windowMs: number): number => Math.ceil((perSecond * windowMs) / 1_000);
+/**
+ * What can happen in a window when no second is busier than the busiest that was looked at: it touches one more of those
+ * seconds than it is long.
+ */
+const inWindow = (perSecond: number, windowMs: number): number =>
+  windowMs === 0 ? 0 : perSecond * (Math.ceil(windowMs / 1_000) + 1);
 const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);

@@ -151,7 +151,7 @@ describe('a plan for another region', () => {
       path: 'regional',
       region: 'madrid',
       candidates: [{ member: 'c' }],
-      loss: { decisions: '35', forecast: { known: 0, possible: 35, exposureMs: 3_500, verdict: 'within' } },
+      loss: { decisions: '50', forecast: { known: 0, possible: 50, exposureMs: 3_500, verdict: 'within' } },
       rto: { sinceFaultMs: 7_500, lapseMs: 0, proofMs: 3_300, takeOverMs: 5_000, within: true },
       automatic: { wouldRun: false },
       opensDegraded: true,
@@ -185,7 +185,7 @@ describe('a plan for another region', () => {
     const healthy: Changes = { beats: { a: { state: 'leading' } }, lease: { renewedAt: ago(500) } };
     const { refusals, loss, rto } = plan(healthy);
     expect(refusals.map(({ code }) => code)).toEqual(['leader_healthy', 'loss_over_budget']);
-    expect(loss.forecast).toMatchObject({ possible: 110, exposureMs: 11_000 });
+    expect(loss.forecast).toMatchObject({ possible: 120, exposureMs: 11_000 });
     expect(rto).toMatchObject({ sinceFaultMs: 500, lapseMs: 2_500 });
     expect(refusals[0]?.next).toContain('capstan failover run c1 --region madrid --force');
   });
@@ -231,8 +231,8 @@ describe('a plan for another region', () => {
     };
     expect(codes(behind)).toEqual(['loss_over_budget']);
     expect(plan(behind).refusals[0]).toMatchObject({ override: '--accept-loss' });
-    expect(codes(behind, { acceptLoss: 134 })).toEqual(['loss_over_budget']);
-    expect(codes(behind, { acceptLoss: 135 })).toEqual([]);
+    expect(codes(behind, { acceptLoss: 149 })).toEqual(['loss_over_budget']);
+    expect(codes(behind, { acceptLoss: 150 })).toEqual([]);
     expect(codes({ progress: [] })).toEqual(['loss_over_budget']);
     expect(codes({ progress: [] }, { acceptLoss: 0 })).toEqual([]);
   });
