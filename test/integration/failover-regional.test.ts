@@ -86,7 +86,7 @@ describe('a failover to another region', () => {
     expect(plan).toMatchObject({ path: 'regional', region: 'madrid', refusals: [] });
     expect(plan.loss.forecast).toMatchObject({
       known: 0,
-      possible: 40,
+      possible: 50,
       exposureMs: 4_000,
       verdict: 'within',
     });
@@ -158,8 +158,8 @@ describe('a failover to another region', () => {
     });
     const over = await refusalOf(run());
     expect(over).toMatchObject({ code: 'loss_over_budget', exit: 4 });
-    expect(over.next).toBe('capstan failover run c1 --region madrid --accept-loss 81');
-    expect(await refusalOf(run({ acceptLoss: 80 }))).toMatchObject({ code: 'loss_over_budget' });
+    expect(over.next).toBe('capstan failover run c1 --region madrid --accept-loss 91');
+    expect(await refusalOf(run({ acceptLoss: 90 }))).toMatchObject({ code: 'loss_over_budget' });
     await etcd.transact([], [{ kind: 'delete', key: cluster.keys.progress(CLUSTER, 'a') }]);
     const unknown = await refusalOf(run());
     expect(unknown.code).toBe('loss_over_budget');
@@ -178,9 +178,9 @@ describe('a failover to another region', () => {
       replayedUntil: new Date(0).toISOString(),
     });
     await cluster.start();
-    const { operation } = await run({ acceptLoss: 81 });
-    expect(operation).toMatchObject({ status: 'done', approvals: ['accept-loss:81'] });
-    expect(stepOf(operation, 'decide')).toMatchObject({ loss: { known: 41, accepted: 81 } });
+    const { operation } = await run({ acceptLoss: 91 });
+    expect(operation).toMatchObject({ status: 'done', approvals: ['accept-loss:91'] });
+    expect(stepOf(operation, 'decide')).toMatchObject({ loss: { known: 41, accepted: 91 } });
   });
 
   it.each([
@@ -293,8 +293,8 @@ async function exceeded(): Promise<string> {
   expect(stop).toMatchObject({
     code: 'loss_exceeds_plan',
     exit: 4,
-    next: `capstan operation resume ${id} --accept-loss 140, or capstan operation abort ${id}`,
-    data: { known: 100, possible: 40, allowed: 70 },
+    next: `capstan operation resume ${id} --accept-loss 150, or capstan operation abort ${id}`,
+    data: { known: 100, possible: 50, allowed: 85 },
   });
   return id;
 }
@@ -315,10 +315,10 @@ describe('a loss above what was foreseen and accepted', () => {
 
   it('goes on once somebody accepts it, which is recorded and audited', async () => {
     const id = await exceeded();
-    const { operation } = await resumeOperation({ ...control(id), acceptLoss: 140 });
-    expect(operation).toMatchObject({ status: 'done', approvals: ['accept-loss:140'] });
+    const { operation } = await resumeOperation({ ...control(id), acceptLoss: 150 });
+    expect(operation).toMatchObject({ status: 'done', approvals: ['accept-loss:150'] });
     const [entry] = await listAudit(etcd, cluster.keys, { action: 'failover.take-over' });
-    expect(entry).toMatchObject({ actor: 'another', after: { approved: ['accept-loss:140'] } });
+    expect(entry).toMatchObject({ actor: 'another', after: { approved: ['accept-loss:150'] } });
   });
 
   it('can not be accepted for what has no loss to accept', async () => {
