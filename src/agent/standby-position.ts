@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { AgentContext } from './context.ts';
 import { spawnEnvironment, spawnIdentity } from '../postgres/run-as.ts';
 import type { Session } from './local-session.ts';
-import { type OwnPosition, segmentBefore, timelineOfWalFile } from './timeline-history.ts';
+import { type OwnPosition, segmentAfter, segmentBefore, timelineOfWalFile } from './timeline-history.ts';
 
 export interface StandbyPosition extends OwnPosition {
   readonly receivedLsn: string | null;
@@ -67,7 +68,10 @@ export async function hasRecordAfter(
   { lsn, timeline }: Pick<OwnPosition, 'lsn' | 'timeline'>,
 ): Promise<boolean> {
   const { binaries, files, account } = context;
-  const args = ['--path', join(files.dataDir, 'pg_wal'), '--timeline', String(timeline), '--start', lsn];
+  const wal = join(files.dataDir, 'pg_wal');
+  // pg_waldump waits five seconds for a segment that isn't there.
+  if (!(await segmentIsThere(wal, { lsn, timeline }))) return false;
+  const args = ['--path', wal, '--timeline', String(timeline), '--start', lsn];
   try {
     await run(binaries.path('pg_waldump'), [...args, '--limit', '1', '--quiet'], {
       ...spawnIdentity(account),
@@ -86,4 +90,16 @@ export async function hasRecordAfter(
       return false;
     throw error;
   }
+}
+
+async function segmentIsThere(
+  wal: string,
+  { lsn, timeline }: Pick<OwnPosition, 'lsn' | 'timeline'>,
+): Promise<boolean> {
+  const segments = (await readdir(wal)).filter((name) => timelineOfWalFile(name) !== undefined);
+  const [any] = segments;
+  if (any === undefined) return false;
+  const { size } = await stat(join(wal, any));
+  const wanted = segmentAfter(lsn, size);
+  return segments.some((name) => timelineOfWalFile(name) === timeline && name.slice(8) === wanted);
 }

@@ -61,8 +61,17 @@ const hex = (value: bigint): string => value.toString(16).toUpperCase().padStart
 /** The part of a segment's name after its timeline, for the segment that holds the byte before `lsn`. */
 export function segmentBefore(lsn: string, segmentBytes: number): string | undefined {
   const position = parseLsn(lsn);
-  if (position === undefined || position === 0n) return undefined;
+  return position === undefined || position === 0n ? undefined : segmentOf(position - 1n, segmentBytes);
+}
+
+/** As `segmentBefore`, for the segment in which what follows `lsn` begins. */
+export function segmentAfter(lsn: string, segmentBytes: number): string | undefined {
+  const position = parseLsn(lsn);
+  return position === undefined ? undefined : segmentOf(position, segmentBytes);
+}
+
+function segmentOf(byte: bigint, segmentBytes: number): string {
   const perId = 0x1_0000_0000n / BigInt(segmentBytes);
-  const segment = (position - 1n) / BigInt(segmentBytes);
+  const segment = byte / BigInt(segmentBytes);
   return hex(segment / perId) + hex(segment % perId);
 }

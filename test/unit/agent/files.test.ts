@@ -14,6 +14,7 @@ import {
 import {
   divergence,
   parseTimelineHistory,
+  segmentAfter,
   segmentBefore,
   timelineOfWalFile,
 } from '../../../src/agent/timeline-history.ts';
@@ -95,6 +96,8 @@ describe('timelines', () => {
     expect(segmentBefore('0/1000001', size)).toBe('0000000000000001');
     expect(segmentBefore('1/0', size)).toBe('00000000000000FF');
     expect(segmentBefore('0/0', size)).toBeUndefined();
+    expect(segmentAfter('0/1000000', size)).toBe('0000000000000001');
+    expect(segmentAfter('0/FFFFFF', size)).toBe('0000000000000000');
     expect(timelineOfWalFile('0000000A0000000000000001')).toBe(10);
     expect(timelineOfWalFile('0000000A.history')).toBeUndefined();
   });
