@@ -14,7 +14,6 @@ import {
   startSandbox,
   testStateDir,
   type TestSandbox,
-  withSandbox,
 } from '../support/sandbox.ts';
 
 const READY = { timeout: 45_000, interval: 250 };
@@ -121,11 +120,18 @@ test.each([
   expect([exited, result.ok, result.error?.code]).toEqual([exit, false, code]);
 });
 
-test('two run at once; an up whose starter was killed goes on; nothing is left after down', async () => {
+/** Two regions that are far apart, and issuers of the user's own instead of the shipped ones. */
+async function otherUp(name: string): Promise<readonly string[]> {
+  const issuers = join(testStateDir(), 'issuers.csv');
+  await writeFile(issuers, 'issuer_id,limit\nHARBOR-1,1234.50\n');
+  return ['sandbox', 'up', '--name', name, '--issuers', issuers, '--wan', '5ms'];
+}
+
+test('two run at once, each as it was asked for; an up whose starter was killed goes on; nothing is left after down', async () => {
   const name = freshName();
   const paths = pathsOf(name);
   const starter = new AbortController();
-  const interrupted = capstanText(['sandbox', 'up', '--name', name], { signal: starter.signal });
+  const interrupted = capstanText(await otherUp(name), { signal: starter.signal });
   await vi.waitFor(() => expect(existsSync(paths.record('c1-new-york-1'))).toBe(true), READY);
   starter.abort();
   expect((await interrupted).status).toBe(null);
@@ -135,6 +141,9 @@ test('two run at once; an up whose starter was killed goes on; nothing is left a
   const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name]);
   expect(result.data.etcdEndpoints).not.toEqual(sandbox.environment.etcdEndpoints);
   expect((await status()).up).toBe(true);
+  expect(await limitsIn(result.data)).toEqual([{ issuer_id: 'HARBOR-1', limit_cents: '123450' }]);
+  const links = await capstan<{ links: { delayMs: number }[] }>(['sandbox', 'link', 'show', '--name', name]);
+  expect(new Set(links.result.data.links.map(({ delayMs }) => delayMs))).toEqual(new Set([5]));
 
   const down = await capstan<{ changed: boolean }>(['sandbox', 'down', '--name', name]);
   expect([down.status, down.result.data.changed]).toEqual([0, true]);
@@ -143,6 +152,20 @@ test('two run at once; an up whose starter was killed goes on; nothing is left a
   const again = await capstan<{ changed: boolean }>(['sandbox', 'down', '--name', name]);
   expect([again.status, again.result.data.changed]).toEqual([0, false]);
 });
+
+/** What both clusters hold of issuers. */
+async function limitsIn({ postgres }: SandboxEnvironment): Promise<unknown[]> {
+  const rows = await Promise.all(
+    ['c1-new-york-1', 'c2-madrid-1'].map(async (member) => {
+      const client = new Client({ connectionString: postgres[member]?.['reader'] });
+      await client.connect();
+      const found = await client.query('select issuer_id, limit_cents::text from capstan.issuer_exposure');
+      await client.end();
+      return found.rows as unknown[];
+    }),
+  );
+  return rows.flat();
+}
 
 test('down cleans up after a starter that was killed in the middle', async () => {
   const name = freshName();
@@ -156,27 +179,4 @@ test('down cleans up after a starter that was killed in the middle', async () =>
   expect((await capstan(['sandbox', 'down', '--name', name])).status).toBe(0);
   expect(await processesUnder(paths.folder)).toEqual([]);
   expect(existsSync(paths.folder)).toBe(false);
-});
-
-test("a user's own issuers replace the shipped ones, and regions can be far apart", async () => {
-  const issuers = join(testStateDir(), 'issuers.csv');
-  await writeFile(issuers, 'issuer_id,limit\nHARBOR-1,1234.50\n');
-  const limits = await withSandbox(
-    async ({ environment, capstan: ask }) => {
-      const client = new Client({ connectionString: environment.postgres['c1-new-york-1']?.['reader'] });
-      const other = new Client({ connectionString: environment.postgres['c2-madrid-1']?.['reader'] });
-      await Promise.all([client.connect(), other.connect()]);
-      const rows = await Promise.all(
-        [client, other].map((one) =>
-          one.query('select issuer_id, limit_cents::text from capstan.issuer_exposure'),
-        ),
-      );
-      await Promise.all([client.end(), other.end()]);
-      const { result } = await ask<{ links: { delayMs: number }[] }>(['sandbox', 'link', 'show']);
-      expect(new Set(result.data.links.map(({ delayMs }) => delayMs))).toEqual(new Set([5]));
-      return rows.flatMap((one) => one.rows as unknown[]);
-    },
-    ['--issuers', issuers, '--wan', '5ms'],
-  );
-  expect(limits).toEqual([{ issuer_id: 'HARBOR-1', limit_cents: '123450' }]);
 });

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DeskClient, Desks } from './desk-client.ts';
 import type { Attempt } from './history.ts';
+import { sized } from './proof.ts';
 
+/** Quick: the machine's cores are left to what is tested. */
+const THINK_MS = sized({ full: 0, quick: 25 });
 /** Keeps a service without authority from being asked thousands of times a second. */
 const AFTER_REFUSAL_MS = 150;
 
@@ -68,7 +71,8 @@ async function call({ desks, desk, number, name, seed, issuers, stopping }: Call
     if (answer.kind === 'ok' && answer.outcome === 'confirmed' && mine === undefined) {
       if (answer.reservation !== null) held.push({ issuer, reservation: answer.reservation });
     }
-    if (answer.kind !== 'ok') await delay(AFTER_REFUSAL_MS);
+    const restMs = answer.kind === 'ok' ? THINK_MS : AFTER_REFUSAL_MS;
+    if (restMs > 0) await delay(restMs);
   }
 }
 

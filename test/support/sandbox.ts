@@ -156,16 +156,3 @@ export async function startSandbox(
     },
   };
 }
-
-/** Runs `body` with a sandbox of its own, which is taken down whatever happens. */
-export async function withSandbox<T>(
-  body: (sandbox: TestSandbox) => Promise<T>,
-  args: readonly string[] = [],
-): Promise<T> {
-  const sandbox = await startSandbox(args);
-  try {
-    return await body(sandbox);
-  } finally {
-    await sandbox.down();
-  }
-}
