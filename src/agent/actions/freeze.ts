@@ -7,6 +7,8 @@ import { readStandbyPosition, receivesNothing, type StandbyPosition } from '../s
 import type { Work } from '../work.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 2_000;
+/** Callers wait while this is waited for. */
+const STEP_MS = 5;
 
 /**
  * Stops receiving, durably, replays everything that is here, and reports it under the fencing term. From the report on
@@ -109,5 +111,5 @@ async function step({ signal, context: { clock } }: Work, deadline: number, what
   if (signal.aborted || clock.monotonicMs() > deadline) {
     throw unreachableError(`waited in vain for ${what}`, { code: 'freeze_timeout' });
   }
-  await clock.sleep(20, signal);
+  await clock.sleep(STEP_MS, signal);
 }

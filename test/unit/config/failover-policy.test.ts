@@ -29,7 +29,7 @@ test.each([
   ['automatic: true', 'automatic: "true"', /failover\.automatic/],
   ['grace: 500ms', 'grace: 500', /failover\.grace/],
   ['grace: 500ms', 'grace: 500ms\n  regional: true', /regional/],
-  ['deadAfter: 1300ms', 'deadAfter: 900ms', /failover\.deadAfter must exceed liveness\.heartbeatEvery/],
+  ['deadAfter: 1100ms', 'deadAfter: 900ms', /failover\.deadAfter must exceed liveness\.heartbeatEvery/],
   ['max: 2 ', 'max: 0 ', /failover\.flap\.max/],
   ['adoptAfter: 10s', 'adoptAfter: 5s', /failover\.adoptAfter must exceed liveness\.heartbeatTtl/],
   ['within: 10m', 'within: 7s', /failover\.flap\.within must exceed/],
