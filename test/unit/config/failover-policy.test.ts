@@ -11,7 +11,7 @@ test('the shipped contract lets agents fail over, within bounds', () => {
   expect(parseContract(shipped, 'c').failover).toEqual({
     automatic: true,
     graceMs: 500,
-    deadAfterMs: 1_300,
+    deadAfterMs: 1_100,
     adoptAfterMs: 10_000,
     flap: { max: 2, withinMs: 600_000 },
   });
