@@ -1,8 +1,8 @@
-// `npm run bench [decide|cli|history|failover …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
+// `npm run bench [decide|cli|switchover|history|failover …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const BENCHES = ['cli', 'decide', 'history', 'failover'];
+const BENCHES = ['cli', 'decide', 'switchover', 'history', 'failover'];
 /** Only when it is named: it installs Patroni to be measured beside. */
 const BY_NAME_ONLY = new Set(['failover']);
 /** Need nothing but a file, or make what they need. */

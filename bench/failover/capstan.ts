@@ -1,24 +1,20 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Pool } from 'undici';
 import type { Contract } from '../../src/domain/contract.ts';
 import type { ClusterHistoryData } from '../../src/cli/schemas/cluster-history.ts';
 import { failoverPolicyOf, lapseAfterMs } from '../../src/domain/failover-policy.ts';
 import type { OperationDetail } from '../../src/cli/schemas/operation.ts';
 import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
 import { SandboxPaths } from '../../src/sandbox/folders.ts';
-import type { Estate, Product, Writer } from './estate.ts';
+import { openReserver } from '../support/reserver.ts';
+import type { Estate, Product } from './estate.ts';
 import { killEverythingIn } from './host-death.ts';
 
 const run = promisify(execFile);
 const capstan = join(import.meta.dirname, '..', '..', 'bin', 'capstan');
-/** Of a shard that c1 owns, with room for any number of tries. */
-const ISSUER = 'MUNI-77';
 const CLUSTER = 'c1';
-const CONFIRMED = 201;
 const SETTLED_MS = 10_000;
 const POLL_MS = 150;
 
@@ -48,7 +44,7 @@ async function openCapstan(signal: AbortSignal): Promise<Estate> {
     await run(capstan, ['sandbox', 'up', '--name', name], { signal });
     const { stdout } = await run(capstan, ['sandbox', 'env', '--name', name, '-o', 'json'], { signal });
     const { data } = JSON.parse(stdout) as { data: SandboxEnvironment };
-    const { write, closeWriter } = reserver(data);
+    const { write, closeWriter } = openReserver(data);
     return {
       writers: [write],
       killLeader: async () => killEverythingIn(new SandboxPaths(name).home(await leaderOf(name))),
@@ -101,33 +97,4 @@ async function ask<T>(name: string, words: readonly string[]): Promise<T> {
   const env = { ...process.env, CAPSTAN_SANDBOX: name };
   const { stdout } = await run(capstan, [...words, '-o', 'json'], { env });
   return (JSON.parse(stdout) as { data: T }).data;
-}
-
-/** Each try is a reservation of its own: a replay of an earlier one would say nothing about the new leader. */
-function reserver({ gateways, keys }: SandboxEnvironment): {
-  write: Writer;
-  closeWriter: () => Promise<void>;
-} {
-  const origin = gateways.find(({ region }) => region === 'new-york')?.url;
-  const key = keys['desk-new-york'];
-  if (origin === undefined || key === undefined) throw new Error('the sandbox lacks a gateway or a desk');
-  const pool = new Pool(origin, { connections: 4 });
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
-  const write: Writer = async (deadlineMs) => {
-    const body = JSON.stringify({ issuer_id: ISSUER, notional: '1.00', reservation_token: randomUUID() });
-    try {
-      const response = await pool.request({
-        method: 'POST',
-        path: '/reservations',
-        headers,
-        body,
-        signal: AbortSignal.timeout(deadlineMs),
-      });
-      await response.body.dump();
-      return response.statusCode === CONFIRMED;
-    } catch {
-      return false;
-    }
-  };
-  return { write, closeWriter: () => pool.destroy() };
 }
