@@ -10,6 +10,8 @@ export interface Drill {
   readonly faults: readonly string[];
   readonly durationMs: number;
   readonly ratePerSecond: number;
+  /** So many of its faults one after another, each once the former is healed; null: each of them once, in windows that may overlap. */
+  readonly rounds: number | null;
 }
 
 /** What every drill judges: limits held, one outcome a token, dense and honest positions. */
@@ -18,12 +20,14 @@ const ALWAYS = ['I3', 'I4'] as const;
 const drill = (
   name: string,
   promise: string,
-  parts: Pick<Drill, 'invariants' | 'faults'> & Partial<Pick<Drill, 'durationMs' | 'ratePerSecond'>>,
+  parts: Pick<Drill, 'invariants' | 'faults'> &
+    Partial<Pick<Drill, 'durationMs' | 'ratePerSecond' | 'rounds'>>,
 ): Drill => ({
   name,
   promise,
   durationMs: parts.durationMs ?? 30_000,
   ratePerSecond: parts.ratePerSecond ?? 200,
+  rounds: parts.rounds ?? null,
   faults: parts.faults,
   invariants: [...ALWAYS, ...parts.invariants].toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1))),
 });
@@ -103,6 +107,16 @@ export const DRILLS: readonly Drill[] = [
     {
       invariants: ['I1', 'I6'],
       faults: ['kill-cli'],
+    },
+  ),
+  drill(
+    'failovers',
+    'However many failovers follow one another, none takes a confirmed decision with it or leaves two authorities.',
+    {
+      invariants: ['I1', 'I2', 'I5', 'I6'],
+      faults: ['kill-leader-failover', 'pause-leader-failover', 'full-disk-failover', 'kill-leader-ahead'],
+      rounds: 20,
+      ratePerSecond: 100,
     },
   ),
   drill('clock-step', 'A wall clock that jumps lengthens no right to decide.', {

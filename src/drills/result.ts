@@ -14,6 +14,8 @@ export interface DrillResult {
   readonly sandbox: string;
   readonly options: {
     readonly faults: readonly string[];
+    /** Faults in turn; null: in windows that may overlap. */
+    readonly rounds: number | null;
     readonly durationMs: number;
     readonly ratePerSecond: number;
   };

@@ -9,7 +9,7 @@ import { withFileLock } from '../sandbox/file-lock.ts';
 import type { SandboxPaths } from '../sandbox/folders.ts';
 import type { SandboxState } from '../sandbox/state.ts';
 import type { Drill } from './catalogue.ts';
-import { planFaults } from './faults/schedule.ts';
+import { planFaults, planRounds } from './faults/schedule.ts';
 import type { PlannedFault } from './faults/types.ts';
 import { FileRecorder } from './history/recorder.ts';
 import { judgeHistory } from './judge.ts';
@@ -25,6 +25,8 @@ export interface RunDrillOptions {
   readonly drill: Drill;
   /** The drill's own or others in their place; names of FAULTS. */
   readonly faults: readonly string[];
+  /** The drill's own or another number: faults in turn. */
+  readonly rounds: number | null;
   readonly seed: number;
   readonly durationMs: number;
   readonly ratePerSecond: number;
@@ -41,8 +43,9 @@ export interface RunDrillOptions {
  * was stopped.
  */
 export async function runDrill(options: RunDrillOptions): Promise<DrillResult> {
-  const { paths, faults, seed, durationMs, signal } = options;
-  const planned = planFaults({ faults, seed, durationMs });
+  const { paths, faults, rounds, seed, durationMs, signal } = options;
+  const planned =
+    rounds === null ? planFaults({ faults, seed, durationMs }) : planRounds({ faults, seed, rounds });
   const lock = {
     path: join(paths.folder, 'drill.lock'),
     waitMs: 0,
@@ -53,7 +56,8 @@ export async function runDrill(options: RunDrillOptions): Promise<DrillResult> {
 }
 
 async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault[]): Promise<DrillResult> {
-  const { paths, state, drill, faults, seed, durationMs, ratePerSecond, store, signal, onStep } = options;
+  const { paths, state, drill, faults, rounds, seed, durationMs, ratePerSecond, store, signal, onStep } =
+    options;
   const began = performance.now();
   const startedAt = new Date().toISOString();
   const id = `${drill.name}-${randomBytes(4).toString('hex')}`;
@@ -74,10 +78,18 @@ async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault
     startedAt,
     shardCount: DEFAULT_SHARD_COUNT,
     leaseTtlMs: contract.lease.ttlMs,
-    options: { faults, durationMs, ratePerSecond, sandbox: paths.name },
+    options: { faults, rounds, durationMs, ratePerSecond, sandbox: paths.name },
   });
   try {
-    await runTrial({ ...options, faults: planned, runId: id, environment, contract, tally });
+    await runTrial({
+      ...options,
+      faults: planned,
+      inTurn: rounds !== null,
+      runId: id,
+      environment,
+      contract,
+      tally,
+    });
   } catch (error) {
     const said = error instanceof CapstanError ? error : undefined;
     // Stopped or not: what is still broken has to be said.
@@ -96,7 +108,7 @@ async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault
     seed,
     version,
     sandbox: paths.name,
-    options: { faults, durationMs, ratePerSecond },
+    options: { faults, rounds, durationMs, ratePerSecond },
     startedAt,
     tookMs: Math.round(performance.now() - began),
     scale: tally.scale,

@@ -7,7 +7,7 @@ import { AuthoritySampler } from './authority-sampler.ts';
 import { DeskProxies } from './faults/desk-switch.ts';
 import { startGuard } from './faults/guard.ts';
 import { healAll } from './faults/heal.ts';
-import { runFaults } from './faults/run.ts';
+import { runFaults, runFaultsInTurn } from './faults/run.ts';
 import type { PlannedFault } from './faults/types.ts';
 import { readThroughGateways, recordBases, recordLogs } from './read-back.ts';
 import type { HistoryRecorder } from './history/types.ts';
@@ -33,6 +33,8 @@ export interface TrialOptions {
   /** Issuers and tokens of the run begin with it. */
   readonly runId: string;
   readonly faults: readonly PlannedFault[];
+  /** Whether each fault waits for the one before. */
+  readonly inTurn: boolean;
   readonly seed: number;
   readonly durationMs: number;
   readonly ratePerSecond: number;
@@ -105,7 +107,7 @@ async function loadAndFaults(loading: Loading): Promise<void> {
     const load = runLoad({ ...loading, enough });
     const issuers = loading.plan.issuers.map(({ issuer }) => issuer);
     const ground = { ...loading, issuers, recorder: tellingFaults(loading), signal: enough };
-    const faults = runFaults(ground, loading.faults);
+    const faults = (loading.inTurn ? runFaultsInTurn : runFaults)(ground, loading.faults);
     try {
       await Promise.all([faults, delay(durationMs, undefined, { signal })]);
     } finally {

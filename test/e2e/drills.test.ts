@@ -12,6 +12,8 @@ const SEEDS = sized({ full: 10, quick: 1 });
 /** Quick: the others are shown at a small size by fence, etcd, unknown, drill-faults and the integration tests. */
 const QUICK: ReadonlySet<string> = new Set(['races', 'leader-kill', 'follower-pause']);
 const SHOWN = sized({ full: DRILLS, quick: DRILLS.filter(({ name }) => QUICK.has(name)) });
+/** A drill of many rounds is many runs in one. */
+const seedsOf = ({ rounds }: Drill): number => (rounds === null ? SEEDS : 1);
 const SHORT_MS = 4_500;
 /** Before and after a fault. */
 const ROOM_MS = 1_600;
@@ -78,7 +80,7 @@ test.for(SHOWN.map((drill) => [drill.name, drill] as const))(
   'the drill %s breaks no promise',
   { timeout: TIMEOUT_MS },
   async ([name, drill], context) => {
-    const words = ['--seed', '1', '--seeds', String(SEEDS), '--duration', `${durationOf(drill)}ms`];
+    const words = ['--seed', '1', '--seeds', String(seedsOf(drill)), '--duration', `${durationOf(drill)}ms`];
     const { status, stderr, result } = await run(name, words);
     const { runs } = result.data ?? { runs: [] };
     const violations = runs.flatMap((one) => one.violations);
@@ -89,11 +91,12 @@ test.for(SHOWN.map((drill) => [drill.name, drill] as const))(
       violations: [],
       told: '',
     });
-    expect(runs.map(({ held }) => held)).toEqual(Array.from({ length: SEEDS }, () => true));
+    expect(runs.map(({ held }) => held)).toEqual(Array.from({ length: seedsOf(drill) }, () => true));
     // A verdict on nothing would hold too. Only rejections may be missing: under faults no limit need run out.
     for (const one of runs)
       expect([...rulesOf(one, 'held'), 'rejection']).toEqual(expect.arrayContaining(RULES));
     const inForce = new Set(runs.flatMap(begun));
+    expect(runs.flatMap(begun).length).toBeGreaterThanOrEqual(drill.rounds ?? 0);
     const least = sized({ full: drill.faults.length, quick: Math.min(1, drill.faults.length) });
     expect(drill.faults.filter((fault) => inForce.has(fault)).length).toBeGreaterThanOrEqual(least);
     report(context, `${summary(runs)} (${[...inForce].join(', ') || 'no fault'})`);

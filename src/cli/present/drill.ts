@@ -130,7 +130,10 @@ export function runSections(result: DrillResult): Section[] {
       ['falsifies', result.invariants.join(', ')],
       ['verdict', verdictOf(result)],
       ['seed', result.seed],
-      ['faults', options.faults.join(', ')],
+      [
+        'faults',
+        `${options.faults.join(', ')}${options.rounds === null ? '' : `; ${options.rounds} in turn`}`,
+      ],
       ['load', `${options.ratePerSecond}/s for ${formatDurationMs(options.durationMs)}`],
       [
         'scale',

@@ -51,6 +51,9 @@ export default class DrillRun extends CapstanCommand<typeof DrillRun> {
     }),
     duration: durationFlag({ summary: 'How long the load goes on, in place of the drill’s own.' }),
     rate: countFlag()({ summary: 'Requests a second, in place of the drill’s own.' }),
+    rounds: countFlag()({
+      summary: 'So many of its faults one after another, each once the former is healed.',
+    }),
     faults: listFlag({
       summary: 'In place of the drill’s own; `drill list -o wide` names them.',
       helpValue: 'A,B',
@@ -78,6 +81,7 @@ export default class DrillRun extends CapstanCommand<typeof DrillRun> {
           state,
           drill,
           faults,
+          rounds: this.flags.rounds ?? drill.rounds,
           seed: mine,
           durationMs: this.flags.duration ?? drill.durationMs,
           ratePerSecond: this.flags.rate ?? drill.ratePerSecond,

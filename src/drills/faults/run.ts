@@ -28,30 +28,54 @@ export interface FaultsReport {
  */
 export async function runFaults(ground: Ground, planned: readonly PlannedFault[]): Promise<FaultsReport> {
   const startedAt = performance.now();
-  const report = {
+  const run = new FaultsRun(ground);
+  await Promise.all(planned.map((one) => run.carryOut(one, startedAt)));
+  return run.end();
+}
+
+/** As `runFaults`, one after another: each time counts from the end of the fault before. */
+export async function runFaultsInTurn(
+  ground: Ground,
+  planned: readonly PlannedFault[],
+): Promise<FaultsReport> {
+  const run = new FaultsRun(ground);
+  for (const one of planned) await run.carryOut(one, performance.now());
+  return run.end();
+}
+
+class FaultsRun {
+  readonly #ground: Ground;
+  readonly #report = {
     injected: 0,
     skipped: [] as FaultTrouble[],
     failed: [] as FaultTrouble[],
     unhealed: [] as FaultTrouble[],
   };
-  const again: { readonly fault: string; readonly force: InForce }[] = [];
-  await Promise.all(
-    planned.map(async (one) => {
-      await sleepUntil(startedAt + one.atMs, ground.signal);
-      if (ground.signal.aborted) return;
-      const healAt = performance.now() + one.holdMs;
-      const force = await inject(ground, one, report);
-      if (force === undefined) return;
-      report.injected += 1;
-      await sleepUntil(healAt, ground.signal);
-      if ((await heal(ground, one.fault, force)) !== undefined) again.push({ fault: one.fault, force });
-    }),
-  );
-  for (const { fault, force } of again) {
-    const reason = await heal(ground, fault, force);
-    if (reason !== undefined) report.unhealed.push({ fault, target: force.target, reason });
+  readonly #again: { readonly fault: string; readonly force: InForce }[] = [];
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
   }
-  return report;
+
+  async carryOut(one: PlannedFault, countedFrom: number): Promise<void> {
+    const ground = this.#ground;
+    await sleepUntil(countedFrom + one.atMs, ground.signal);
+    if (ground.signal.aborted) return;
+    const healAt = performance.now() + one.holdMs;
+    const force = await inject(ground, one, this.#report);
+    if (force === undefined) return;
+    this.#report.injected += 1;
+    await sleepUntil(healAt, ground.signal);
+    if ((await heal(ground, one.fault, force)) !== undefined) this.#again.push({ fault: one.fault, force });
+  }
+
+  async end(): Promise<FaultsReport> {
+    for (const { fault, force } of this.#again) {
+      const reason = await heal(this.#ground, fault, force);
+      if (reason !== undefined) this.#report.unhealed.push({ fault, target: force.target, reason });
+    }
+    return this.#report;
+  }
 }
 
 async function inject(

@@ -32,6 +32,34 @@ export function planFaults(options: {
     .toSorted((a, b) => a.atMs - b.atMs || (a.fault < b.fault ? -1 : 1));
 }
 
+/** In a round as little time as its fault needs, and a little more. */
+const ROUND_SPREAD_MS = 1_500;
+const IN_TURN_STREAM = 8;
+
+/**
+ * So many rounds of faults that follow one another, drawn from the seed and the list alone; `atMs` counts from the end of the
+ * round before. Throws CapstanError `fault_unknown` (exit 2).
+ */
+export function planRounds(options: {
+  readonly seed: number;
+  readonly faults: readonly string[];
+  readonly rounds: number;
+}): readonly PlannedFault[] {
+  const { seed, faults, rounds } = options;
+  const known = faults.map(faultNamed);
+  const random = new Random(seed, IN_TURN_STREAM);
+  return Array.from({ length: known.length === 0 ? 0 : rounds }, () => {
+    const { name, holdMs } = random.pick(known) ?? faultNamed('');
+    const spread = Math.min(ROUND_SPREAD_MS, holdMs.max - holdMs.min);
+    return {
+      fault: name,
+      atMs: random.whole(LEAD_MS, ROOM_MIN_MS),
+      holdMs: holdMs.min + random.whole(0, spread),
+      draw: random.next(),
+    };
+  });
+}
+
 function windowOf(about: {
   readonly fault: Fault;
   readonly random: Random;

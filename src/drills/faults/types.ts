@@ -26,7 +26,7 @@ export interface DeskSwitch {
 /** Where, when and how, drawn from the seed alone before anything is touched. */
 export interface PlannedFault {
   readonly fault: string;
-  /** Milliseconds from the start of the load. */
+  /** Milliseconds from the start of the load; of faults in turn, from the end of the one before. */
   readonly atMs: number;
   readonly holdMs: number;
   /** Which of several candidates and variants: uniform in [0, 1). */

@@ -16,7 +16,8 @@ test('every invariant that a drill names is one of the twelve', () => {
 });
 
 test('each drill has room for all of its faults, whatever the seed', () => {
-  for (const { faults, durationMs } of DRILLS) {
+  for (const { faults, durationMs, rounds } of DRILLS) {
+    if (rounds !== null) continue;
     for (let seed = 1; seed <= 20; seed += 1) {
       const planned = planFaults({ faults, durationMs, seed });
       expect(planned.map(({ fault }) => fault).toSorted()).toEqual(faults.toSorted());

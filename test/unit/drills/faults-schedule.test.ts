@@ -1,7 +1,7 @@
 import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { expect, test } from 'vitest';
 import { FAULTS } from '../../../src/drills/faults/registry.ts';
-import { planFaults } from '../../../src/drills/faults/schedule.ts';
+import { planFaults, planRounds } from '../../../src/drills/faults/schedule.ts';
 
 const names = [...FAULTS.keys()];
 const drills = record({
@@ -72,4 +72,19 @@ test('a fault that doesn’t exist is refused, and so is a drill that is too sho
   const { leastMs } = (short as { data: { leastMs: number } }).data;
   expect(planFaults({ seed: 1, faults: ['pause-leader'], durationMs: leastMs })).toHaveLength(1);
   expect(planFaults({ seed: 1, faults: [], durationMs: 1 })).toEqual([]);
+});
+
+test('rounds are drawn from the seed and the list: as many as asked for, of every fault some, each of the length that it needs', () => {
+  const faults = ['kill-leader-failover', 'pause-leader-failover', 'full-disk-failover'];
+  const rounds = planRounds({ seed: 7, faults, rounds: 20 });
+  expect(rounds).toHaveLength(20);
+  expect(new Set(rounds.map(({ fault }) => fault))).toEqual(new Set(faults));
+  for (const { fault, holdMs } of rounds)
+    expect(holdMs).toBeGreaterThanOrEqual(FAULTS.get(fault)?.holdMs.min ?? Infinity);
+  expect(planRounds({ seed: 7, faults, rounds: 20 })).toEqual(rounds);
+  expect(planRounds({ seed: 8, faults, rounds: 20 })).not.toEqual(rounds);
+  expect(planRounds({ seed: 7, faults, rounds: 3 })).toEqual(rounds.slice(0, 3));
+  expect(refusal(() => planRounds({ seed: 1, faults: ['kill-moon'], rounds: 2 }))).toMatchObject({
+    code: 'fault_unknown',
+  });
 });

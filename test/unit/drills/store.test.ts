@@ -22,7 +22,7 @@ const result = (id: string, drill: string, at: number): DrillResult => ({
   seed: 7,
   version: '0.0.0',
   sandbox: 'default',
-  options: { faults: [], durationMs: 1, ratePerSecond: 1 },
+  options: { faults: [], rounds: null, durationMs: 1, ratePerSecond: 1 },
   startedAt: new Date(at).toISOString(),
   tookMs: 1,
   scale: {

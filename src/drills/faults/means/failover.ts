@@ -50,7 +50,9 @@ export const failOver = (site: Site, order: FailoverOrder): Promise<Successor> =
         await runFailover({ etcd, keys, cluster, force, actor: currentActor(), reason: REASON });
       } catch (error) {
         const operation = operationOf(error);
-        const passing = error instanceof CapstanError && (error.retryable || PASSING.has(error.code));
+        const passing =
+          error instanceof CapstanError &&
+          (error.retryable || PASSING.has(error.code) || (await isTakenOver(estate, order)));
         if (operation !== undefined) await resumeUntilDone(estate, operation, deadline);
         else if (!passing || signal.aborted || performance.now() > deadline) throw nothingIfRefused(error);
         else await delay(RETRY_MS);
@@ -68,6 +70,15 @@ async function successorOf(
     return undefined;
   const { leader, term } = authority;
   return leader !== from.leader && term > from.term ? { leader, term } : undefined;
+}
+
+/** An agent has been quicker: what was refused is another failover, of its successor. */
+async function isTakenOver(
+  { etcd, keys }: EstateInHand,
+  { cluster, from }: Pick<FailoverOrder, 'cluster' | 'from'>,
+): Promise<boolean> {
+  const view = await readClusterView(etcd, keys, cluster).catch(() => undefined);
+  return (view?.authority?.value.term ?? 0) > from.term;
 }
 
 /** Fences a cluster and stops there: the operation that can be aborted or resumed. */
