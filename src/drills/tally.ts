@@ -81,7 +81,8 @@ export class Tally implements HistoryRecorder {
     if (kind === 'info' && COMMANDS.has(action)) this.#unknown += 1;
     const key = `${issuer} ${token}`;
     const outcome = result !== null && 'outcome' in result ? result.outcome : null;
-    if (kind === 'ok') this.#open.delete(key);
+    // What isn't found yet may still be under way.
+    if (kind === 'ok' && outcome !== 'not_found') this.#open.delete(key);
     else if (kind === 'info' && COMMANDS.has(action)) this.#open.set(key, { issuer, token });
     if (kind === 'ok' && outcome !== null && DECIDED.has(outcome) && action !== 'resolve') {
       if (!this.#decided.has(key)) this.#decided.set(key, { outcome, reserve: action === 'reserve' });

@@ -49,8 +49,11 @@ test('a token is open from an answer that says nothing until one that says what 
   expect(tallied(open).scale.unknown).toBe(1);
   const refused = { kind: 'fail', ...request('a'), ...none, result: null } as const;
   expect(tallied([...open, refused]).openTokens).toHaveLength(1);
-  const resolved = { kind: 'ok', ...request('a', 'resolve'), ...none, result: decided('not_found') } as const;
+  const resolved = { kind: 'ok', ...request('a', 'resolve'), ...none, result: decided('rejected') } as const;
   expect(tallied([...open, resolved]).openTokens).toEqual([]);
+  // It may have been on its way still: it is asked for once more when nothing is.
+  const early = { ...resolved, result: decided('not_found') } as const;
+  expect(tallied([...open, early]).openTokens).toHaveLength(1);
 });
 
 test('nothing decided has no share of rejections', () => {
