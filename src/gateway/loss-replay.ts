@@ -14,7 +14,7 @@ export interface Replayed {
   /** `refused`: provably without effect; `unknown`: run it again. */
   readonly now: 'confirmed' | 'rejected' | 'abandoned' | 'refused' | 'unknown';
   readonly commitToken: string | null;
-  /** The token had this outcome already. */
+  /** The token had this outcome before it was sent here; false too when an earlier sending of this call may have made it. */
   readonly replayed: boolean;
   readonly reason: string | null;
 }
@@ -23,7 +23,8 @@ const ASK_AGAIN_AFTER_MS = 100;
 
 /**
  * Sends a lost decision again, as its desk's, under its own token, through its shard's present authority. It may be repeated: a
- * token that was decided meanwhile answers with its outcome. Never throws for what it can't learn.
+ * token that was decided meanwhile answers with its outcome. So a reply that says nothing is asked for again by sending it once
+ * more, until `deadlineMs` have passed. Never throws for what it can't learn.
  */
 export async function replayLost(
   asking: Pick<TokenResolutionOptions, 'routes' | 'take'>,
@@ -36,12 +37,14 @@ export async function replayLost(
     return outcome(entry, { now: 'refused', reason: 'the report lacks its content' });
   const until = performance.now() + deadlineMs;
   let reason = 'the deadline passed';
-  let sent = false;
+  // Once one sending may have had an effect, no later refusal proves that there is none: it may still be in flight.
+  let unsettled = false;
+  const withoutOutcome = (why: string) =>
+    outcome(entry, { now: unsettled ? 'unknown' : 'refused', reason: why });
   while (performance.now() < until) {
     const shard = routes.shardOf(entry.issuer);
     const route = shard === undefined ? undefined : routes.routeOf(shard);
-    if (shard === undefined || route === undefined)
-      return outcome(entry, { now: 'refused', reason: 'the estate is not known' });
+    if (shard === undefined || route === undefined) return withoutOutcome('the estate is not known');
     const { scope, leader, absent } = route;
     if (leader === null) {
       reason = absent ?? 'there is no leader';
@@ -50,27 +53,25 @@ export async function replayLost(
       if (connection === undefined) {
         reason = `${leader} can't be reached`;
       } else {
-        sent = true;
         const left = Math.max(1, Math.floor(until - performance.now()));
         const result = await decide(connection.client, scope, [command], { deadlineMs: left });
         connection.release(returnedAs(result));
         if (result.kind === 'decided') {
           const [decided] = result.outcomes;
           if (decided === undefined || isRefusedCommand(decided))
-            return outcome(entry, { now: 'refused', reason: decided?.refused ?? 'no outcome' });
+            return withoutOutcome(decided?.refused ?? 'no outcome');
           const commitToken = commitTokenOf(shard, decided);
-          const { replayed, reason: why } = decided;
-          return outcome(entry, { now: decided.outcome, commitToken, replayed, reason: why });
+          const replayed = decided.replayed && !unsettled;
+          return outcome(entry, { now: decided.outcome, commitToken, replayed, reason: decided.reason });
         }
         reason = result.message;
-        if (result.kind === 'unknown') return outcome(entry, { now: 'unknown', reason });
-        sent = false;
-        if (judge(result).again === 'no') break;
+        if (result.kind === 'unknown') unsettled = true;
+        else if (judge(result).again === 'no') break;
       }
     }
     await routes.changed(shard, route, Math.min(ASK_AGAIN_AFTER_MS, Math.max(0, until - performance.now())));
   }
-  return outcome(entry, { now: sent ? 'unknown' : 'refused', reason });
+  return withoutOutcome(reason);
 }
 
 const outcome = (entry: LostDecision, parts: Partial<Replayed> & Pick<Replayed, 'now'>): Replayed => ({

@@ -80,6 +80,7 @@ test('after a failover the old leader rejoins by one command, and repeating it c
 test('what a failover lost is shown, signed off, named to who asks, and sent again once', async () => {
   const desks = openDesks(sandbox, new History());
   const [issuer] = await freshIssuers(desks, { cluster: 'c1', count: 1, limit: '50.00', prefix: 'LOSS' });
+  await desks.close();
   if (issuer === undefined) throw new Error('no issuer');
   const shard = shardOf(issuer, DEFAULT_SHARD_COUNT);
   const entry = lostDecision({
@@ -110,8 +111,14 @@ test('what a failover lost is shown, signed off, named to who asks, and sent aga
   const resolve = async () =>
     (await sandbox.capstan<TokenResolutionData>(['token', 'resolve', 'lost-1', '--issuer', issuer])).result;
   const shown = await sandbox.capstan<LossShowData>(['loss', 'show', 'failover-x']);
-  expect(shown.result.data).toMatchObject({ final: false, entries: [{ token: 'lost-1', amount: '5.00' }] });
-  expect((await resolve()).error?.code).toBe('token_unknown');
+  expect(shown.result).toMatchObject({
+    ok: true,
+    data: { final: false, entries: [{ token: 'lost-1', amount: '5.00' }] },
+  });
+  expect(await resolve()).toMatchObject({
+    error: { code: 'token_unknown' },
+    data: { detail: expect.stringContaining('failover-x, whose loss is not signed off') as string },
+  });
   const early = await sandbox.capstan(['loss', 'replay', 'failover-x', '--confirm=c1']);
   expect(early.result.error?.code).toBe('loss_open');
 
@@ -133,24 +140,27 @@ test('what a failover lost is shown, signed off, named to who asks, and sent aga
   expect((await sandbox.capstan(sign)).result).toMatchObject({ ok: true, data: { changed: false } });
   expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ entries: [{ token: 'lost-1' }] });
   await rm(file);
-  expect((await resolve()).data).toMatchObject({
-    status: 'lost',
-    lost: { operation: 'failover-x', commitToken: `shard${shard}@900~1.1`, maybeAcknowledged: true },
+  expect(await resolve()).toMatchObject({
+    ok: true,
+    data: {
+      status: 'lost',
+      lost: { operation: 'failover-x', commitToken: `shard${shard}@900~1.1`, maybeAcknowledged: true },
+    },
   });
 
   const replay = ['loss', 'replay', 'failover-x', '--token', 'lost-1', '--confirm=c1'];
   const first = await sandbox.capstan<LossReplayData>(replay);
-  expect(first.result.data).toMatchObject({
-    changed: true,
-    outcomes: [{ now: 'confirmed', replayed: false }],
+  expect(first.result).toMatchObject({
+    ok: true,
+    data: { changed: true, outcomes: [{ now: 'confirmed', replayed: false }] },
   });
   const second = await sandbox.capstan<LossReplayData>(replay);
-  expect(second.result.data).toMatchObject({
-    changed: false,
-    outcomes: [{ now: 'confirmed', replayed: true }],
+  expect(second.result).toMatchObject({
+    ok: true,
+    data: { changed: false, outcomes: [{ now: 'confirmed', replayed: true }] },
   });
   expect(second.result.data.outcomes[0]?.commitToken).toBe(first.result.data.outcomes[0]?.commitToken);
-  expect((await resolve()).data).toMatchObject({ status: 'confirmed', lost: null });
+  expect(await resolve()).toMatchObject({ ok: true, data: { status: 'confirmed', lost: null } });
   const unknown = await sandbox.capstan([
     'loss',
     'replay',

@@ -64,7 +64,7 @@ export const lossReplay = z.strictObject({
         .enum(['confirmed', 'rejected', 'abandoned', 'refused', 'unknown'])
         .describe('`refused`: provably without effect; `unknown`: run it again.'),
       commitToken: z.string().nullable(),
-      replayed: yes.describe('The token had this outcome already.'),
+      replayed: yes.describe('The token had this outcome before it was sent again.'),
       reason: z.string().nullable(),
     }),
   ),
