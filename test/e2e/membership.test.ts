@@ -76,7 +76,7 @@ test('a further member is made, waits, and is known wherever one looks', async (
     ok: true,
     data: { changed: false, plan: { goal: 'voter', region: 'new-york', refusals: [] } },
   });
-});
+}, 300_000);
 
 test('members come and go under load: no error, and no answer that says degraded', async (context) => {
   const { history, said } = await underLoad('members', async () => {
@@ -93,7 +93,7 @@ test('members come and go under load: no error, and no answer that says degraded
   const again = await sandbox.capstan(['member', 'add', FOLLOWER]);
   expect(again.result).toMatchObject({ ok: true, data: { changed: false, operation: null } });
   report(context, history.summary());
-});
+}, 300_000);
 
 test('a member that was made after the daemons started can lead: they find it by themselves', async () => {
   const { from } = await failOverTo(FURTHER);
@@ -107,7 +107,7 @@ test('a member that was made after the daemons started can lead: they find it by
   expect(await voters()).toEqual([FOLLOWER]);
   // Its host is gone: what it holds is for a rejoin, and its vote keeps nobody waiting.
   await change('remove', 'c1-new-york-1');
-});
+}, 300_000);
 
 /** Its host is killed, so that whoever holds most of the others leads; `wanted` is asked for by name. */
 async function failOverTo(wanted: string) {
@@ -137,4 +137,4 @@ test('the last voter is removed only when that is accepted; it is said everywher
   const open = history.attempts.filter(({ kind, issuer }) => kind === 'ok' && clusterOf(issuer) === 'c1');
   expect(open.length).toBeGreaterThan(0);
   report(context, history.summary());
-});
+}, 300_000);

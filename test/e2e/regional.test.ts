@@ -146,4 +146,4 @@ test('a whole region is cut off under load: its cluster is handed to the other o
   } finally {
     await desks.close();
   }
-});
+}, 300_000);

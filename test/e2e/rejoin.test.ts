@@ -170,4 +170,4 @@ test('what a failover lost is shown, signed off, named to who asks, and sent aga
     '--confirm=c1',
   ]);
   expect(unknown.result.error?.code).toBe('loss_token_unknown');
-}, 120_000);
+}, 300_000);
