@@ -101,10 +101,11 @@ test('what a failover lost is shown, signed off, named to who asks, and sent aga
     members: { a: { state: 'salvaged', incarnation: 'a-1', found: 1, waived: null } },
   });
   try {
+    // The same records may be put twice, so a busy machine has longer for it than etcd's own bound on a request.
     await new Transaction(etcd)
       .put(keys.loss('c1', record.operation), record)
       .put(`${keys.salvageChunks(record.operation, 'a')}000000`, { entries: [entry] })
-      .commit();
+      .commit({ repeatable: true, timeoutMs: 30_000 });
   } finally {
     etcd.close();
   }
