@@ -209,9 +209,12 @@ export class LocalPostgres implements MemberPostgres {
 
   readonly #answers = async (): Promise<boolean> => (await this.running()) !== undefined;
 
+  /** What somebody has set inside the data directory meanwhile would win over the files that are to be read. */
   async reload(): Promise<void> {
     const pid = await this.pid();
-    if (pid !== undefined) send(pid, 'SIGHUP');
+    if (pid === undefined) return;
+    await this.#emptyAutoConf();
+    send(pid, 'SIGHUP');
   }
 
   /** Ends it for certain. */
