@@ -119,6 +119,16 @@ export const DRILLS: readonly Drill[] = [
       ratePerSecond: 100,
     },
   ),
+  drill(
+    'regional',
+    'A region that is cut off stops by itself, its cluster goes on in the other one, and what that loses is bounded before and named after.',
+    {
+      invariants: ['I1', 'I2', 'I5', 'I6', 'I7'],
+      faults: ['lose-region', 'lose-region-late'],
+      rounds: 2,
+      ratePerSecond: 60,
+    },
+  ),
   drill('clock-step', 'A wall clock that jumps lengthens no right to decide.', {
     invariants: ['I1', 'I5'],
     faults: ['clock-step'],

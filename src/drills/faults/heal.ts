@@ -11,6 +11,7 @@ import { restoreClock } from './means/clocks.ts';
 import { openClusterIn, readViews } from './means/clusters.ts';
 import { emptyDisks } from './means/disks.ts';
 import { acknowledge, endActiveOperation } from './means/failover.ts';
+import { bringHome } from './means/homecoming.ts';
 import { bringBack, standingOf } from './means/rejoin.ts';
 import type { Site } from './means/site.ts';
 import { letGoOfAll } from './means/standing.ts';
@@ -128,4 +129,6 @@ async function mendCluster(site: HealOptions, notes: Notes, view: ClusterView | 
     if (await bringBack(site, member, REJOIN_WITHIN_MS))
       done.push(`rejoined ${member.name}, which was quarantined`);
   }
+  const home = await bringHome(site, cluster.name);
+  if (home !== undefined) done.push(`brought ${cluster.name} home to ${home.leader}`);
 }

@@ -25,6 +25,7 @@ import { pauseFollower } from './pause-follower.ts';
 import { pauseGateway } from './pause-gateway.ts';
 import { pauseLeaderFailover } from './pause-leader-failover.ts';
 import { pauseLeader } from './pause-leader.ts';
+import { loseRegion, loseRegionLate } from './region-lost.ts';
 import { slowLink } from './slow-link.ts';
 import { staleGateway } from './stale-gateway.ts';
 import type { Fault } from './types.ts';
@@ -58,6 +59,8 @@ const ALL: readonly Fault[] = [
   cancelCommit,
   clockStep,
   killCli,
+  loseRegion,
+  loseRegionLate,
   staleGateway,
 ];
 

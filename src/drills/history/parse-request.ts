@@ -86,6 +86,7 @@ function readDecision(row: Row, line: number): DecisionResult {
     reserved_after: readAmount(result, 'reserved_after', line),
     limit_after: readAmount(result, 'limit_after', line),
     replayed: typeof replayed === 'boolean' ? replayed : null,
+    lost_by: readOptionalText(result, 'lost_by', line),
     digest: readOptionalText(result, 'digest', line),
   };
 }

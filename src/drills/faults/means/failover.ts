@@ -11,10 +11,10 @@ import { type EstateInHand, withEstate } from './clusters.ts';
 import { nothingIfRefused } from './nothing.ts';
 import type { Site } from './site.ts';
 
-const RETRY_MS = 150;
-const REASON = 'drill';
+export const RETRY_MS = 150;
+export const REASON = 'drill';
 /** Refusals that end by themselves: a follower's agent is heard again, or an agent has begun the failover already. */
-const PASSING: ReadonlySet<string> = new Set(['no_candidate', 'too_few_voters', 'operation_active']);
+export const PASSING: ReadonlySet<string> = new Set(['no_candidate', 'too_few_voters', 'operation_active']);
 /** Of an abort: only forward goes on. */
 const TOO_LATE: ReadonlySet<string> = new Set(['operation_past_no_return', 'operation_finished']);
 
@@ -152,7 +152,7 @@ export const endActiveOperation = (site: Site, cluster: string): Promise<string 
     return id;
   });
 
-async function resumeUntilDone(
+export async function resumeUntilDone(
   { etcd, keys }: EstateInHand,
   id: string,
   deadline: number,

@@ -31,7 +31,8 @@ export function standingOf(view: ClusterView | undefined, { name, role }: Member
   if (state !== 'following' || beat?.incarnation !== view.members.get(name)?.value.incarnation)
     return 'underway';
   const recorded = view.inSync?.value.voters.some(({ member }) => member === name) === true;
-  return role === 'observer' || recorded ? 'whole' : 'underway';
+  const votes = (view.membership?.value.members[name]?.role ?? role) === 'voter';
+  return recorded || !votes ? 'whole' : 'underway';
 }
 
 /**
