@@ -3,7 +3,8 @@ import type { ClusterView } from '../../controlplane/cluster-view.ts';
 import { readProgress } from '../../controlplane/progress.ts';
 import { claimOfCluster } from '../../controlplane/rpo-gate-standing.ts';
 import { readContract } from '../../controlplane/store.ts';
-import { CapstanError, unknownError } from '../../domain/errors.ts';
+import { formatDurationMs } from '../../domain/duration.ts';
+import { CapstanError, ExitCode, unknownError } from '../../domain/errors.ts';
 import { REGIONS } from '../../sandbox/topology.ts';
 import { drawCluster, hasFollower, openClusterIn, readViews, withEstate } from './means/clusters.ts';
 import { choose, diceOf } from './means/dice.ts';
@@ -11,7 +12,7 @@ import { bringHome, leadsAtHome } from './means/homecoming.ts';
 import { inForce, orUndo } from './means/in-force.ts';
 import { bothWays, disturb } from './means/links.ts';
 import { NothingToInjectInto } from './means/nothing.ts';
-import { failOverToRegion } from './means/regional.ts';
+import { failOverToRegion, type RegionalOutcome } from './means/regional.ts';
 import { rejoinMembers } from './means/rejoin.ts';
 import type { Fault, Ground, PlannedFault } from './types.ts';
 
@@ -102,6 +103,7 @@ async function inject(ground: Ground, planned: PlannedFault, pastBudget: boolean
       lost: null as number | null,
       home_operation: null as string | null,
       home_lost: null as number | null,
+      told: toldOf(there, null),
     };
     return inForce(
       leader,
@@ -111,6 +113,7 @@ async function inject(ground: Ground, planned: PlannedFault, pastBudget: boolean
       async () => {
         await rejoinMembers(ground, name, REJOIN_WITHIN_MS);
         detail.lost = await lostBy(ground, name, there.operation);
+        detail.told = toldOf(there, detail.lost);
       },
       async () => {
         detail.home_operation = (await bringHome(ground, name))?.operation ?? detail.home_operation;
@@ -120,6 +123,14 @@ async function inject(ground: Ground, planned: PlannedFault, pastBudget: boolean
       },
     );
   }, release);
+}
+
+/** For whoever reads the run. */
+function toldOf(outcome: RegionalOutcome, lost: number | null): string {
+  const { refused, accepted, forecast, exposureMs, allowed } = outcome;
+  const risk = `forecast ${forecast ?? '?'} decisions of ${exposureMs === null ? '?' : formatDurationMs(exposureMs)}`;
+  const word = refused ? `refused over the budget, run with ${accepted} accepted` : 'within the budget';
+  return `${risk}: ${word}; lost ${lost ?? '?'} of ${allowed} allowed`;
 }
 
 /** A forecast rests on what the leader has published of its rate, and the budget counts while its claim is advertised. */
@@ -168,6 +179,9 @@ const hasGivenUp = (view: ClusterView, member: string): boolean =>
 async function lostBy(ground: Ground, cluster: string, operation: string): Promise<number | null> {
   const record = (await readViews(ground)).get(cluster)?.losses.get(operation)?.value;
   if (record === undefined)
-    throw new CapstanError(`no loss of ${operation} is recorded`, { code: 'drill_heal_incomplete', exit: 5 });
+    throw new CapstanError(`no loss of ${operation} is recorded`, {
+      code: 'drill_heal_incomplete',
+      exit: ExitCode.unknown,
+    });
   return record.lost;
 }
