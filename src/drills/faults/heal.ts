@@ -3,6 +3,7 @@ import type { ClusterView } from '../../controlplane/cluster-view.ts';
 import { CapstanError, ExitCode, messageOf } from '../../domain/errors.ts';
 import { inspectProcesses } from '../../sandbox/inspect.ts';
 import { LinkClient } from '../../sandbox/link/client.ts';
+import { isDisturbed } from '../../sandbox/link/link.ts';
 import { startProcesses } from '../../sandbox/start.ts';
 import { withFileLock } from '../../sandbox/file-lock.ts';
 import { sandboxLock } from '../../sandbox/folders.ts';
@@ -101,10 +102,7 @@ async function mendProcesses({ paths, state }: Site, { done }: Notes): Promise<v
 
 async function mendLinks({ paths, state }: Site, { done }: Notes): Promise<void> {
   const client = new LinkClient(paths, state);
-  const disturbed = (await client.show()).filter(
-    ({ cut, bytesPerSecond, delayMs }) =>
-      cut !== null || bytesPerSecond !== null || delayMs !== state.wanDelayMs,
-  );
+  const disturbed = (await client.show()).filter((link) => isDisturbed(link, state));
   if (disturbed.length === 0) return;
   await client.heal(disturbed.map(({ from, to }) => ({ from, to })));
   done.push(`healed ${LINK_NODE.name} ${disturbed.map(({ from, to }) => `${from} -> ${to}`).join(', ')}`);
