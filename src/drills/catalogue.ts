@@ -114,7 +114,16 @@ export const DRILLS: readonly Drill[] = [
     'However many failovers follow one another, none takes a confirmed decision with it or leaves two authorities.',
     {
       invariants: ['I1', 'I2', 'I5', 'I6'],
-      faults: ['kill-leader-failover', 'pause-leader-failover', 'full-disk-failover', 'kill-leader-ahead'],
+      faults: [
+        'kill-leader-failover',
+        'pause-leader-failover',
+        'full-disk-failover',
+        'kill-leader-ahead',
+        'cut-leader-etcd',
+        'cut-leader-etcd-one-way',
+        'cut-leader-follower',
+        'cut-leader-follower-one-way',
+      ],
       rounds: 20,
       ratePerSecond: 100,
     },

@@ -1,6 +1,12 @@
 import { cancelCommit } from './cancel-commit.ts';
 import { clockStep } from './clock-step.ts';
 import { cutLeaderReplies } from './cut-leader-replies.ts';
+import {
+  cutLeaderEtcd,
+  cutLeaderEtcdOneWay,
+  cutLeaderFollower,
+  cutLeaderFollowerOneWay,
+} from './cut-leader.ts';
 import { cutLinkOneWay } from './cut-link-one-way.ts';
 import { cutLink } from './cut-link.ts';
 import { dropReplies } from './drop-replies.ts';
@@ -59,6 +65,10 @@ const ALL: readonly Fault[] = [
   cancelCommit,
   clockStep,
   killCli,
+  cutLeaderEtcd,
+  cutLeaderEtcdOneWay,
+  cutLeaderFollower,
+  cutLeaderFollowerOneWay,
   loseRegion,
   loseRegionLate,
   staleGateway,
