@@ -138,6 +138,26 @@ export const DRILLS: readonly Drill[] = [
       ratePerSecond: 60,
     },
   ),
+  drill(
+    'switchover',
+    'A leader hands over and gets back without a loss and without a caller’s error, or keeps what it can’t hand over.',
+    {
+      invariants: ['I1', 'I2', 'I5', 'I6'],
+      faults: ['switch-over', 'switch-over-stopped'],
+      rounds: 6,
+      ratePerSecond: 100,
+    },
+  ),
+  drill(
+    'membership',
+    'Members are removed, added, promoted and rejoined under load, and nothing that was confirmed goes with them.',
+    {
+      invariants: ['I1', 'I2', 'I6', 'I9'],
+      faults: ['change-observer', 'change-voter', 'kill-leader-failover'],
+      rounds: 6,
+      ratePerSecond: 100,
+    },
+  ),
   drill('clock-step', 'A wall clock that jumps lengthens no right to decide.', {
     invariants: ['I1', 'I5'],
     faults: ['clock-step'],

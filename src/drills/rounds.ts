@@ -11,6 +11,8 @@ export interface Round {
   readonly successor: string | null;
   /** From the fault to the first decision that a caller was told of under the new term, in milliseconds. */
   readonly outageMs: number | null;
+  /** Answers meanwhile, to the end of the fault, that were no outcome: left open, or refused for want of an authority. */
+  readonly errors: number;
   /** In words, what else is to be known of it. */
   readonly told: string | null;
   /** Injected and healed. */
@@ -33,8 +35,10 @@ export class RoundReader {
   /** Shard and term -> when a caller was first told of a decision under it. */
   readonly #first = new Map<string, number>();
   readonly #clusterOf = new Map<number, string>();
+  readonly #errors: number[] = [];
 
   add(line: HistoryLine): void {
+    if (isError(line)) this.#errors.push(line.t);
     if (line.kind === 'fault') this.#fault(line);
     else if (line.kind === 'head') this.#clusterOf.set(line.shard, line.cluster);
     else if (line.kind === 'ok' && line.result !== null && 'outcome' in line.result) {
@@ -60,6 +64,7 @@ export class RoundReader {
         cluster: textOf(detail['cluster']),
         successor: textOf(detail['successor']),
         outageMs: this.#outage(detail),
+        errors: this.#errorsFrom(numberOf(detail['down_t']) ?? began.t, ended?.t ?? began.t),
         told: textOf(detail['told']) ?? textOf(detail['reason']),
         carriedOut: began.phase === 'began' && ended?.phase === 'healed',
         broken: [...new Set(broken.map(({ rule }) => rule))],
@@ -77,6 +82,10 @@ export class RoundReader {
     else if (phase !== 'healed') this.#faults.push({ began: line, ended: null });
   }
 
+  #errorsFrom(from: number, to: number): number {
+    return this.#errors.filter((t) => t >= from && t <= to).length;
+  }
+
   #outage(detail: Readonly<Record<string, unknown>>): number | null {
     const [from, term] = [numberOf(detail['down_t']), numberOf(detail['new_term'])];
     const cluster = textOf(detail['cluster']);
@@ -88,6 +97,10 @@ export class RoundReader {
     return first === Infinity ? null : Math.round(first - from);
   }
 }
+
+/** A command that was refused for what it says, or that names what isn't there, is no error of the service. */
+const isError = (line: HistoryLine): boolean =>
+  line.kind === 'info' || (line.kind === 'fail' && (line.http === null || line.http >= 500));
 
 /** When what breaks a rule was last asked, answered or seen; what was read back at the end is of no time. */
 function momentOf(evidence: readonly HistoryLine[]): number | null {

@@ -130,6 +130,7 @@ const ROUND_COLUMNS: readonly Column<Round & { readonly n: number }>[] = [
     value: ({ outageMs }) => (outageMs === null ? null : formatDurationMs(outageMs)),
     align: 'right',
   },
+  { header: 'ERRORS', value: ({ errors }) => errors, align: 'right' },
   {
     header: 'JUDGED',
     value: ({ carriedOut, broken }) =>

@@ -20,6 +20,9 @@ const round = z.strictObject({
   outageMs: ms
     .nullable()
     .describe('From the fault to the first decision that a caller was told of under the new term.'),
+  errors: count.describe(
+    'Answers meanwhile that were no outcome: left open, or refused for want of an authority.',
+  ),
   told: z.string().nullable(),
   carriedOut: yes.describe('Injected and healed.'),
   broken: z.array(name).describe('Rules that something of its time breaks.'),

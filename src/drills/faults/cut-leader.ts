@@ -78,7 +78,7 @@ export const cutLeaderEtcd = cutLeader('cut-leader-etcd', {
 /** It may look healthy to etcd and hear nothing of it, or the other way round. */
 export const cutLeaderEtcdOneWay = cutLeader('cut-leader-etcd-one-way', {
   summary:
-    'what a leader says to etcd is cut off, or what etcd says to it; it is failed over, forced if it looks healthy',
+    'what a leader says to etcd is cut off, or what etcd says to it; failed over, by force if it looks healthy',
   ends: toEtcd,
   oneWay: true,
 });

@@ -13,6 +13,7 @@ import { openClusterIn, readViews } from './means/clusters.ts';
 import { emptyDisks } from './means/disks.ts';
 import { acknowledge, endActiveOperation } from './means/failover.ts';
 import { bringHome } from './means/homecoming.ts';
+import { restoreMembers } from './means/members.ts';
 import { bringBack, standingOf } from './means/rejoin.ts';
 import type { Site } from './means/site.ts';
 import { letGoOfAll } from './means/standing.ts';
@@ -127,6 +128,7 @@ async function mendCluster(site: HealOptions, notes: Notes, view: ClusterView | 
     if (await bringBack(site, member, REJOIN_WITHIN_MS))
       done.push(`rejoined ${member.name}, which was quarantined`);
   }
+  done.push(...(await restoreMembers(site, view, REJOIN_WITHIN_MS)));
   const home = await bringHome(site, cluster.name);
   if (home !== undefined) done.push(`brought ${cluster.name} home to ${home.leader}`);
 }

@@ -31,7 +31,7 @@ const regionLost = (
   about: { readonly when: string; readonly holdMs: Fault['holdMs']; readonly pastBudget: boolean },
 ): Fault => ({
   name,
-  summary: `the link between the regions is cut, ${about.when} a leader’s whole region; its cluster is failed over to the other one, and later back`,
+  summary: `the regions’ link is cut, ${about.when} a leader’s whole region; its cluster goes to the other one, later back`,
   holdMs: about.holdMs,
   inject: (ground, planned) => inject(ground, planned, about.pastBudget),
 });

@@ -1,4 +1,5 @@
 import { cancelCommit } from './cancel-commit.ts';
+import { changeObserver, changeVoter } from './change-members.ts';
 import { clockStep } from './clock-step.ts';
 import { cutLeaderReplies } from './cut-leader-replies.ts';
 import {
@@ -34,6 +35,7 @@ import { pauseLeader } from './pause-leader.ts';
 import { loseRegion, loseRegionLate } from './region-lost.ts';
 import { slowLink } from './slow-link.ts';
 import { staleGateway } from './stale-gateway.ts';
+import { switchOverAndBack, switchOverBackedOut } from './switch-over.ts';
 import type { Fault } from './types.ts';
 
 const ALL: readonly Fault[] = [
@@ -69,6 +71,10 @@ const ALL: readonly Fault[] = [
   cutLeaderEtcdOneWay,
   cutLeaderFollower,
   cutLeaderFollowerOneWay,
+  switchOverAndBack,
+  switchOverBackedOut,
+  changeObserver,
+  changeVoter,
   loseRegion,
   loseRegionLate,
   staleGateway,
