@@ -140,7 +140,7 @@ export const DRILLS: readonly Drill[] = [
   ),
   drill(
     'switchover',
-    'A leader hands over and gets back without a loss and without a caller’s error, or keeps what it can’t hand over.',
+    'A leader hands over and gets back, or keeps what it can’t hand over: nothing is lost, and callers wait for a moment at most.',
     {
       invariants: ['I1', 'I2', 'I5', 'I6'],
       faults: ['switch-over', 'switch-over-stopped'],

@@ -1,4 +1,4 @@
-import type { IsolatedLine } from '../history/types.ts';
+import type { HistoryLine, IsolatedLine } from '../history/types.ts';
 import { linesOf, reported } from './evidence.ts';
 import type { Commit, Facts } from './facts.ts';
 import { isDecided } from './tokens.ts';
@@ -13,7 +13,7 @@ interface Isolation {
 export function judgeIsolation(
   findings: Findings,
   { isolated, authorities, answered, header }: Facts,
-  clusterOf: (commit: Commit) => string | null,
+  clusterOf: (commit: Commit) => { readonly cluster: string; readonly line: HistoryLine } | null,
 ): void {
   const ttlMs = header?.leaseTtlMs ?? null;
   if (ttlMs === null || header === null) return;
@@ -38,13 +38,17 @@ export function judgeIsolation(
       const { decision, invokeT } = operation;
       if (!isDecided(operation) || decision?.replayed !== false || decision.commit === null) return false;
       if (invokeT <= overAt || invokeT >= untilT || decision.commit.term !== term) return false;
-      return clusterOf(decision.commit) === cluster;
+      return clusterOf(decision.commit)?.cluster === cluster;
     });
     if (decided === undefined) continue;
     const lateMs = Math.round(decided.invokeT - began.t);
     findings.add(
       `${reported(decided)}, asked for ${lateMs} ms after ${member} was cut off with a lease of ${ttlMs} ms`,
-      () => [header, began, ...linesOf(decided)],
+      () => {
+        const commit = decided.decision?.commit;
+        const found = commit ? clusterOf(commit) : null;
+        return [header, began, ...linesOf(decided), ...(found === null ? [] : [found.line])];
+      },
     );
   }
 }

@@ -17,7 +17,7 @@ export function judgeRights(findings: Findings, facts: Facts): void {
   const { header, authorities, answered, shards } = facts;
   const ttlMs = header?.leaseTtlMs ?? null;
   const clusters = clusterIndex(shards);
-  judgeIsolation(findings, facts, (commit) => clusters(commit)?.cluster ?? null);
+  judgeIsolation(findings, facts, clusters);
   if (authorities.length === 0) return;
   const signs = new Map<string, Map<number, Sign>>();
   const note = (cluster: string, term: number, sign: Sign): void => {

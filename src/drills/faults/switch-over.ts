@@ -63,6 +63,7 @@ export const switchOverBackedOut: Fault = {
       for (const { release: letGo } of held) await letGo();
     };
     return orUndo(async () => {
+      const downAt = ground.recorder.now();
       const outcome = await handOverTo(ground, { cluster, target, how, held });
       const after = (await readViews(ground)).get(cluster.name)?.authority?.value;
       const went = outcome.leader !== null && outcome.leader !== cluster.leader;
@@ -70,6 +71,7 @@ export const switchOverBackedOut: Fault = {
         cluster: cluster.name,
         term: cluster.term,
         how,
+        down_t: Math.round(downAt),
         operation: outcome.operation,
         leader_after: after?.leader ?? null,
         pause_ms: outcome.pauseMs,

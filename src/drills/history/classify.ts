@@ -91,7 +91,7 @@ function resolved(outcome: Outcome, body: Body): DecisionResult {
     reserved_after: null,
     limit_after: null,
     replayed: null,
-    lost_by: textOf(lost['operation']),
+    ...(outcome === 'lost' ? { lost_by: textOf(lost['operation']) } : {}),
     digest: null,
   };
 }

@@ -47,8 +47,9 @@ export const changeMember = (site: Site, order: MemberOrder): Promise<void> =>
         if ((!isPassing && typeof id !== 'string') || performance.now() > deadline)
           throw nothingIfRefused(error);
         await delay(RETRY_MS);
-        if (typeof id === 'string' && !isPassing)
-          return void (await resumeOperation({ etcd, keys, id, actor: currentActor() }));
+        if (typeof id !== 'string' || isPassing) continue;
+        await resumeOperation({ etcd, keys, id, actor: currentActor() });
+        return;
       }
     }
   });

@@ -20,6 +20,8 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 /** Where a busy machine doesn't keep the contract's own. */
 const WIDE_BUDGET_MS = 15_000;
+/** What is going to fail needn't take longer than that. */
+const SHORT_BUDGET_MS = 4_000;
 
 export interface SwitchoverOrder {
   readonly cluster: string;
@@ -66,7 +68,7 @@ export const switchOver = (site: Site, order: SwitchoverOrder): Promise<Switchov
           };
         if (error.code === 'switchover_backed_out') backedOut = error.message;
         const isTight = error.code === 'switchover_backed_out' || error.code === 'pause_over_budget';
-        if (isTight) pauseBudgetMs = WIDE_BUDGET_MS;
+        if (isTight) pauseBudgetMs = once ? SHORT_BUDGET_MS : WIDE_BUDGET_MS;
         else if (typeof id === 'string' && error.code !== 'operation_active' && !PASSING.has(error.code))
           return outcomeOf(site, await resumeUntilDone(estate, id, deadline), backedOut);
         else if (!PASSING.has(error.code) && !error.retryable) throw nothingIfRefused(error);
