@@ -57,7 +57,7 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
   async function runLocked(resources: AsyncDisposableStack): Promise<void> {
     const memory = await MemoryFile.open(files.memory, member);
     const keys = new Keys(config.estate);
-    const etcd = await etcdFromConfig(config, memberConfig.region);
+    const etcd = await etcdFromConfig(config, [member, memberConfig.region]);
     resources.defer(() => etcd.close());
     const opened = await openEstate({ signal, logger }, async () => ({
       contract: await readContract(etcd, keys),

@@ -16,7 +16,7 @@ export async function askLeader<T>(
     role: 'agent',
     cluster,
     member: leader,
-    region: memberConfig.region,
+    region: [member, memberConfig.region],
     applicationName: `capstan-agent ${member} rejoin`,
     connectTimeoutMs: 3_000,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,

@@ -149,11 +149,11 @@ export class LocalPostgres implements MemberPostgres {
     await writeDurably(files.syncNames, renderSyncNames(names), account);
   }
 
-  /** How to reach a member's Postgres for replication, from this member's region. */
+  /** How to reach a member's Postgres for replication, from this member, or its region. */
   async conninfoOf(member: string, applicationName = this.ownName()): Promise<string> {
-    const { config, files, cluster, memberConfig } = this.#context;
+    const { config, files, cluster, member: own, memberConfig } = this.#context;
     const source = await findMemberConfig(config, cluster, member);
-    const address = addressFrom(source.address, memberConfig.region);
+    const address = addressFrom(source.address, [own, memberConfig.region]);
     return sourceConninfo({ config, files, address, applicationName });
   }
 

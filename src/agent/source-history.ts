@@ -11,7 +11,7 @@ export async function readSourceHistory(context: AgentContext, source: string): 
     role: 'replication',
     cluster,
     member: source,
-    region: memberConfig.region,
+    region: [member, memberConfig.region],
     applicationName: `capstan-agent ${member} history`,
     connectTimeoutMs: 3_000,
     statementTimeoutMs: 0,

@@ -1,7 +1,9 @@
 import { string as stringArg } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
+import { usageError } from '../domain/errors.ts';
 import type { LinkPair } from '../sandbox/link/client.ts';
 import type { LinkReport, LinkSettings } from '../sandbox/link/link.ts';
+import { isRegion } from '../sandbox/topology.ts';
 import { linkTable } from './present/sandbox.ts';
 import type { CommandResult } from './result.ts';
 import { openSandbox, sandboxFlag } from './sandbox.ts';
@@ -9,36 +11,57 @@ import { openSandbox, sandboxFlag } from './sandbox.ts';
 export const LINK_ERRORS = ['sandbox_not_found', 'link_unknown', 'link_unreachable'] as const;
 
 export const linkArgs = {
-  from: stringArg({ description: 'A region.', required: true }),
-  to: stringArg({ description: 'Another region.', required: true }),
+  from: stringArg({ description: 'A region or a member.', required: true }),
+  to: stringArg({
+    description: 'Another region; of a member: `etcd`, or a member beside it.',
+    required: true,
+  }),
 };
 
 export const linkFlags = {
   name: sandboxFlag(),
-  'one-way': boolean({ summary: 'Only what goes from the first region to the second.' }),
+  'one-way': boolean({ summary: 'Only what goes from the first to the second.' }),
 };
 
-/** Both directions between two regions, or one. */
-export const pairsOf = (from: string, to: string, oneWay: boolean): LinkPair[] =>
-  oneWay
-    ? [{ from, to }]
-    : [
-        { from, to },
-        { from: to, to: from },
-      ];
+/** Which links an order is about: between two ends, or all of one end. */
+export interface LinkOrder {
+  readonly from: string;
+  readonly to: string | undefined;
+  readonly oneWay: boolean;
+}
+
+/** Both directions, or one. Throws `link_unknown` (exit 2) for an end that has no links. */
+export function pairsOf({ from, to, oneWay }: LinkOrder, links: readonly LinkReport[]): readonly LinkPair[] {
+  const there = to === undefined ? links.flatMap((link) => (link.from === from ? [link.to] : [])) : [to];
+  if (there.length === 0) {
+    throw usageError(`there is no link from ${from}`, {
+      code: 'link_unknown',
+      next: `ends of links: ${[...new Set(links.map((link) => link.from))].join(', ')}`,
+    });
+  }
+  return there.flatMap((end) =>
+    oneWay
+      ? [{ from, to: end }]
+      : [
+          { from, to: end },
+          { from: end, to: from },
+        ],
+  );
+}
 
 /** Changes links and reports the ones that were named; `changed` compares with what they were before. */
 export async function changeLinks(options: {
   readonly kind: string;
   readonly name: string | undefined;
-  readonly pairs: readonly LinkPair[];
+  readonly order: LinkOrder;
   readonly settings: Partial<LinkSettings>;
 }): Promise<CommandResult> {
-  const { kind, name, pairs, settings } = options;
+  const { kind, name, order, settings } = options;
   const { LinkClient } = await import('../sandbox/link/client.ts');
   const { paths, state } = await openSandbox(name);
   const client = new LinkClient(paths, state);
   const before = await client.show();
+  const pairs = pairsOf(order, before);
   return linkResult({ kind, pairs, before, after: await client.change(pairs, settings) });
 }
 
@@ -63,6 +86,6 @@ export function linkResult(options: {
     kind,
     data: { changed, links: named },
     names: named.map(({ from, to }) => `link/${from}/${to}`),
-    view: () => [linkTable(named)],
+    view: () => [linkTable(pairs === undefined ? named.filter(({ from }) => isRegion(from)) : named)],
   };
 }

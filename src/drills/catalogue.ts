@@ -114,8 +114,47 @@ export const DRILLS: readonly Drill[] = [
     'However many failovers follow one another, none takes a confirmed decision with it or leaves two authorities.',
     {
       invariants: ['I1', 'I2', 'I5', 'I6'],
-      faults: ['kill-leader-failover', 'pause-leader-failover', 'full-disk-failover', 'kill-leader-ahead'],
+      faults: [
+        'kill-leader-failover',
+        'pause-leader-failover',
+        'full-disk-failover',
+        'kill-leader-ahead',
+        'cut-leader-etcd',
+        'cut-leader-etcd-one-way',
+        'cut-leader-follower',
+        'cut-leader-follower-one-way',
+      ],
       rounds: 20,
+      ratePerSecond: 100,
+    },
+  ),
+  drill(
+    'regional',
+    'A region that is cut off stops by itself, its cluster goes on in the other one, and what that loses is bounded before and named after.',
+    {
+      invariants: ['I1', 'I2', 'I5', 'I6', 'I7'],
+      faults: ['lose-region', 'lose-region-late'],
+      rounds: 2,
+      ratePerSecond: 60,
+    },
+  ),
+  drill(
+    'switchover',
+    'A leader hands over and gets back, or keeps what it can’t hand over: nothing is lost, and callers wait for a moment at most.',
+    {
+      invariants: ['I1', 'I2', 'I5', 'I6'],
+      faults: ['switch-over', 'switch-over-stopped'],
+      rounds: 6,
+      ratePerSecond: 100,
+    },
+  ),
+  drill(
+    'membership',
+    'Members are removed, added, promoted and rejoined under load, and nothing that was confirmed goes with them.',
+    {
+      invariants: ['I1', 'I2', 'I6', 'I9'],
+      faults: ['change-observer', 'change-voter', 'kill-leader-failover'],
+      rounds: 6,
       ratePerSecond: 100,
     },
   ),

@@ -6,6 +6,7 @@ import { messageOf, unknownError } from '../domain/errors.ts';
 import { shardOf } from '../domain/shard.ts';
 import { etcdReaderFromConfig } from '../etcd/from-config.ts';
 import type { SandboxEnvironment } from '../sandbox/environment.ts';
+import { readLostLines } from './lost-lines.ts';
 import { type ClusterShards, readBases, readShardLines } from './log-reader.ts';
 import type { HistoryRecorder } from './history/types.ts';
 import type { Desk } from './workload/desk.ts';
@@ -33,6 +34,16 @@ export async function recordBases(options: ReadBackOptions): Promise<ReadonlyMap
   });
   for (const [shard, position] of bases) options.recorder.record({ kind: 'base', shard, position });
   return bases;
+}
+
+/** What failovers have lost since then, as `loss` and `lost` lines; answers the tokens, which are then to be asked for. */
+export async function recordLosses(
+  options: ReadBackOptions,
+  since: string,
+): Promise<readonly { readonly issuer: string; readonly token: string }[]> {
+  const lines = await insist(options, () => readLostLines({ ...options, since }));
+  for (const line of lines) options.recorder.record(line);
+  return lines.filter((line) => line.kind === 'lost');
 }
 
 /** What the authorities hold at the end, as `head`, `lineage` and `log` lines: one snapshot a cluster. */

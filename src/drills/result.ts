@@ -1,5 +1,6 @@
 import type { Excerpt } from './checker/excerpt.ts';
 import type { Verdict } from './checker/verdict.ts';
+import type { Round } from './rounds.ts';
 import type { Scale } from './tally.ts';
 
 /** One run of a drill, as it is kept. */
@@ -23,6 +24,8 @@ export interface DrillResult {
   readonly startedAt: string;
   readonly tookMs: number;
   readonly scale: Scale;
+  /** What its faults did, in their order. Absent in runs that were kept before there was one. */
+  readonly rounds?: readonly Round[];
   readonly verdict: Verdict;
   /** The file that the verdict is on. */
   readonly history: string;

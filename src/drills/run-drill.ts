@@ -99,7 +99,7 @@ async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault
     recorder.close();
   }
   onStep('judge', 'running');
-  const { verdict, excerpt } = await judgeHistory(history);
+  const { verdict, excerpt, rounds: carriedOut } = await judgeHistory(history);
   const result: DrillResult = {
     id,
     drill: drill.name,
@@ -112,6 +112,7 @@ async function runAlone(options: RunDrillOptions, planned: readonly PlannedFault
     startedAt,
     tookMs: Math.round(performance.now() - began),
     scale: tally.scale,
+    rounds: carriedOut,
     verdict,
     history,
     excerpt,

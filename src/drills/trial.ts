@@ -9,7 +9,7 @@ import { startGuard } from './faults/guard.ts';
 import { healAll } from './faults/heal.ts';
 import { runFaults, runFaultsInTurn } from './faults/run.ts';
 import type { PlannedFault } from './faults/types.ts';
-import { readThroughGateways, recordBases, recordLogs } from './read-back.ts';
+import { readThroughGateways, recordBases, recordLogs, recordLosses } from './read-back.ts';
 import type { HistoryRecorder } from './history/types.ts';
 import type { DrillStep, OnStep } from './steps.ts';
 import type { Tally } from './tally.ts';
@@ -63,6 +63,7 @@ export async function runTrial(options: TrialOptions): Promise<void> {
   try {
     await step(options, 'heal', () => comeToRest(options, 'heal'));
     const reading = { environment, recorder: tally, issuers, signal };
+    const since = new Date().toISOString();
     const bases = await step(options, 'base', () => recordBases(reading));
     await step(options, 'load', async () => {
       await setLimits({ desk, issuers: plan.issuers, regions, timeoutMs: LIMITS_TIMEOUT_MS, signal });
@@ -70,11 +71,12 @@ export async function runTrial(options: TrialOptions): Promise<void> {
     });
     await step(options, 'rest', () => comeToRest(options, 'rest'));
     await step(options, 'read', async () => {
+      const lost = await recordLosses(reading, since);
       await readThroughGateways({
         desk,
         regions,
         issuers,
-        openTokens: tally.openTokens,
+        openTokens: [...tally.openTokens, ...lost],
         timeoutMs: READ_TIMEOUT_MS,
         signal,
       });

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { addressFrom } from '../config/address-from.ts';
+import { addressFrom, type Viewpoint } from '../config/address-from.ts';
 import type { EstateConfig } from '../config/estate-config.ts';
 import { readSecret } from '../config/secrets.ts';
 import { messageOf, usageError } from '../domain/errors.ts';
@@ -8,13 +8,13 @@ import type { EtcdPort, EtcdReader } from './port.ts';
 
 type EtcdConfig = Pick<EstateConfig, 'etcd'>;
 
-/** Opens etcd as `capstan.yaml` describes it, seen from `region`. The gRPC library is loaded by this call only. */
+/** Opens etcd as `capstan.yaml` describes it, seen from there. The gRPC library is loaded by this call only. */
 export async function etcdFromConfig(
   config: EtcdConfig,
-  region?: string,
+  from?: Viewpoint,
   timeoutMs?: number,
 ): Promise<EtcdPort> {
-  const options = await etcdOptionsOf(config, region, timeoutMs);
+  const options = await etcdOptionsOf(config, from, timeoutMs);
   const { openEtcd } = await import('./etcd3-adapter.ts');
   return openEtcd(options);
 }
@@ -22,22 +22,22 @@ export async function etcdFromConfig(
 /** The quick read-only way: nothing heavy is loaded. */
 export async function etcdReaderFromConfig(
   config: EtcdConfig,
-  region?: string,
+  from?: Viewpoint,
   timeoutMs?: number,
 ): Promise<EtcdReader> {
-  const options = await etcdOptionsOf(config, region, timeoutMs);
+  const options = await etcdOptionsOf(config, from, timeoutMs);
   const { openEtcdReader } = await import('./http-reader.ts');
   return openEtcdReader(options);
 }
 
 async function etcdOptionsOf(
   { etcd }: EtcdConfig,
-  region: string | undefined,
+  from: Viewpoint,
   timeoutMs: number | undefined,
 ): Promise<EtcdOptions> {
   const { username, password, tls } = etcd;
   return {
-    endpoints: addressFrom(etcd.endpoints, region),
+    endpoints: addressFrom(etcd.endpoints, from),
     username,
     password: password === undefined ? undefined : await readSecret(password, 'etcd.password'),
     tls:

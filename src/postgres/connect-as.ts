@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { addressFrom, type EstateConfig, type PostgresRole } from '../config/estate-config.ts';
+import { addressFrom, type Viewpoint } from '../config/address-from.ts';
+import type { EstateConfig, PostgresRole } from '../config/estate-config.ts';
 import { findMemberConfig } from '../config/member-config.ts';
 import { readSecret } from '../config/secrets.ts';
 import { connect, type ConnectOptions } from './connection.ts';
@@ -9,8 +10,8 @@ export interface ConnectAsOptions {
   readonly role: PostgresRole;
   readonly cluster: string;
   readonly member: string;
-  /** The caller's region, which decides the address; undefined takes the default one. */
-  readonly region?: string | undefined;
+  /** The caller's region, or a member and its region, which decides the address; undefined takes the default one. */
+  readonly region?: Viewpoint;
   readonly applicationName: string;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;

@@ -53,15 +53,18 @@ export async function addSandboxMember({ paths, cluster, region }: AddMemberOpti
   return withFileLock(lock, async () => {
     const before = await requireSandboxState(paths);
     const member = nextMember(plan, servingRegion, memberNodesOf(before));
-    const state = await withFreePorts(memberPortNames(member), async (ports): Promise<SandboxState> => {
-      const next = {
-        ...before,
-        ports: { ...before.ports, ...ports },
-        furtherMembers: [...(before.furtherMembers ?? []), member],
-      };
-      await writeJson(paths.state, next);
-      return next;
-    });
+    const state = await withFreePorts(
+      memberPortNames(member, before),
+      async (ports): Promise<SandboxState> => {
+        const next = {
+          ...before,
+          ports: { ...before.ports, ...ports },
+          furtherMembers: [...(before.furtherMembers ?? []), member],
+        };
+        await writeJson(paths.state, next);
+        return next;
+      },
+    );
     await placeFurtherMembers(paths, state);
     await new LinkClient(paths, state).openRoutes();
     return { member, started: await startProcesses({ paths, state, nodes: [member] }) };

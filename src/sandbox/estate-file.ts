@@ -1,9 +1,10 @@
 import { stringify } from 'yaml';
 import { POSTGRES_ROLES } from './secrets.ts';
-import { memberNodesOf, PortName, portOf, type SandboxState } from './state.ts';
+import { memberNodesOf, peersOf, portIfAny, PortName, portOf, type SandboxState } from './state.ts';
 import {
   CLUSTERS,
   ETCD_NODES,
+  type EtcdNode,
   GATEWAY_NODES,
   type MemberNode,
   SERVING_REGIONS,
@@ -12,7 +13,7 @@ import {
 
 /**
  * The sandbox's `capstan.yaml`: an estate like any other. Whoever stands in a region reaches the other regions through
- * the link's ports; `default` (the command line) reaches everything directly, as an operator outside both would.
+ * the link's ports, and each member etcd and those that it follows through ports of its own; `default` (the command line) reaches everything directly, as an operator outside both would.
  */
 export function estateYaml(state: SandboxState): string {
   return stringify(estateOf(state), { lineWidth: 0 });
@@ -25,6 +26,7 @@ function estateOf(state: SandboxState): unknown {
       endpoints: {
         default: etcdEndpoints(state),
         ...Object.fromEntries(SERVING_REGIONS.map((region) => [region, etcdEndpoints(state, region)])),
+        ...Object.fromEntries(memberNodesOf(state).flatMap((member) => etcdOfMember(state, member))),
       },
     },
     postgres: {
@@ -55,27 +57,39 @@ function estateOf(state: SandboxState): unknown {
   };
 }
 
-function memberOf(state: SandboxState, { name, region, role }: MemberNode): unknown {
+function memberOf(state: SandboxState, node: MemberNode): unknown {
+  const { name, region, role } = node;
   const listen = `127.0.0.1:${portOf(state, PortName.postgres(name))}`;
   const remote = SERVING_REGIONS.filter((from) => from !== region).map((from) => [
     from,
     `127.0.0.1:${portOf(state, PortName.postgresFrom(name, from))}`,
   ]);
+  const near = peersOf(node, memberNodesOf(state)).flatMap((peer) => {
+    const port = portIfAny(state, PortName.postgresOf(name, peer.name));
+    return port === undefined ? [] : [[peer.name, `127.0.0.1:${port}`]];
+  });
   return {
     region,
     role,
     dataDir: `run/${name}/data`,
     listen,
-    address: { default: listen, ...Object.fromEntries(remote) },
+    address: { default: listen, ...Object.fromEntries([...remote, ...near]) },
   };
 }
 
+/** A member's own way to etcd, if the sandbox was made with it. */
+function etcdOfMember(state: SandboxState, { name, region }: MemberNode): [string, string[]][] {
+  const ports = nearestFirst(region).map((etcd) => portIfAny(state, PortName.etcdClientOf(etcd.name, name)));
+  const known = ports.filter((port) => port !== undefined);
+  return known.length < ports.length ? [] : [[name, known.map((port) => `http://127.0.0.1:${port}`)]];
+}
+
+const nearestFirst = (from: ServingRegion | undefined): readonly EtcdNode[] =>
+  [...ETCD_NODES].toSorted((a, b) => Number(b.region === from) - Number(a.region === from));
+
 /** The etcd members as a region reaches them, its own first. */
 export function etcdEndpoints(state: SandboxState, from?: ServingRegion): string[] {
-  const nearestFirst = [...ETCD_NODES].toSorted(
-    (a, b) => Number(b.region === from) - Number(a.region === from),
-  );
-  return nearestFirst.map(({ name, region }) => {
+  return nearestFirst(from).map(({ name, region }) => {
     const port =
       from === undefined || region === from ? PortName.etcdClient(name) : PortName.etcdClientFrom(name, from);
     return `http://127.0.0.1:${portOf(state, port)}`;

@@ -21,6 +21,7 @@ export interface PrepareOptions {
   readonly issuersFile: string | undefined;
   readonly contractFile: string | undefined;
   readonly wanDelayMs: number;
+  readonly memberLinks: boolean;
 }
 
 /**
@@ -28,7 +29,7 @@ export interface PrepareOptions {
  * was made, and the next `up` makes it all again.
  */
 export async function prepareSandbox(options: PrepareOptions): Promise<SandboxState> {
-  const { paths, wanDelayMs } = options;
+  const { paths, wanDelayMs, memberLinks } = options;
   const contractFile = options.contractFile ?? shippedContractFile();
   const issuersFile = options.issuersFile ?? shippedIssuersFile();
   await loadContract(contractFile);
@@ -41,7 +42,7 @@ export async function prepareSandbox(options: PrepareOptions): Promise<SandboxSt
   await copyFile(contractFile, paths.contract);
   await copyFile(issuersFile, paths.issuers);
   await writeSecrets(paths);
-  return withFreePorts(portNames(), async (ports) => {
+  return withFreePorts(portNames({ memberLinks }), async (ports) => {
     const state: SandboxState = {
       version: 1,
       name: paths.name,

@@ -6,6 +6,7 @@ import { isName } from '../domain/identifiers.ts';
 import { sandboxesFolder, SandboxPaths } from './folders.ts';
 import type { Route } from './link/route.ts';
 import {
+  ETCD_END,
   ETCD_NODES,
   GATEWAY_NODES,
   MEMBER_NODES,
@@ -46,21 +47,48 @@ export const PortName = {
   linkControl: 'link/control',
   etcdClient: (etcd: string) => `${etcd}/client`,
   etcdClientFrom: (etcd: string, from: string) => `${etcd}/client/from-${from}`,
+  /** For one member alone, so that it can be cut off from etcd and the rest of its region not. */
+  etcdClientOf: (etcd: string, member: string) => `${etcd}/client/of-${member}`,
   etcdPeer: (etcd: string) => `${etcd}/peer`,
   etcdPeerLink: (etcd: string) => `${etcd}/peer/link`,
   postgres: (member: string) => `${member}/postgres`,
   postgresFrom: (member: string, from: string) => `${member}/postgres/from-${from}`,
+  /** For one follower of the same region alone. */
+  postgresOf: (member: string, follower: string) => `${member}/postgres/of-${follower}`,
   gateway: (gateway: string) => `${gateway}/http`,
 } as const;
 
-/** The ports of one member. */
-export const memberPortNames = (node: MemberNode): string[] => [
+/** The ports that one more member of a sandbox needs. */
+export const memberPortNames = (node: MemberNode, state: SandboxState): string[] => [
   PortName.postgres(node.name),
   ...othersOf(node).map((from) => PortName.postgresFrom(node.name, from)),
+  ...(hasMemberLinks(state)
+    ? [
+        ...ownPortNames(node),
+        ...peersOf(node, memberNodesOf(state)).flatMap((peer) => [
+          PortName.postgresOf(node.name, peer.name),
+          PortName.postgresOf(peer.name, node.name),
+        ]),
+      ]
+    : []),
 ];
 
+/** Whether each member has links of its own, to etcd and to the members beside it. */
+export const hasMemberLinks = (state: Pick<SandboxState, 'ports'>): boolean =>
+  MEMBER_NODES.flatMap(ownPortNames).every((name) => portIfAny(state, name) !== undefined);
+
+/** By which a member reaches each etcd member on a link of its own. */
+const ownPortNames = ({ name }: MemberNode): string[] =>
+  ETCD_NODES.map((etcd) => PortName.etcdClientOf(etcd.name, name));
+
+/** The members of the same cluster and region. */
+export const peersOf = (node: MemberNode, all: readonly MemberNode[]): readonly MemberNode[] =>
+  all.filter(
+    ({ name, cluster, region }) => name !== node.name && cluster === node.cluster && region === node.region,
+  );
+
 /** Every port that a new sandbox needs. */
-export function portNames(): string[] {
+export function portNames({ memberLinks }: { readonly memberLinks: boolean }): string[] {
   return [
     PortName.linkControl,
     ...ETCD_NODES.flatMap(({ name }) => [PortName.etcdClient(name), PortName.etcdPeer(name)]),
@@ -69,11 +97,21 @@ export function portNames(): string[] {
     ...ETCD_NODES.map(({ name }) => PortName.etcdPeerLink(name)),
     ...ETCD_NODES.flatMap((node) => othersOf(node).map((from) => PortName.etcdClientFrom(node.name, from))),
     ...MEMBER_NODES.flatMap((node) => othersOf(node).map((from) => PortName.postgresFrom(node.name, from))),
+    ...(memberLinks
+      ? MEMBER_NODES.flatMap((node) => [
+          ...ownPortNames(node),
+          ...peersOf(node, MEMBER_NODES).map((peer) => PortName.postgresOf(node.name, peer.name)),
+        ])
+      : []),
   ];
 }
 
 const othersOf = ({ region }: EtcdNode | MemberNode): ServingRegion[] =>
   SERVING_REGIONS.filter((from) => from !== region);
+
+/** The recorded port of a use, if the sandbox was made with it. */
+export const portIfAny = ({ ports }: Pick<SandboxState, 'ports'>, name: string): number | undefined =>
+  ports[name];
 
 /** The recorded port of a use. */
 export function portOf(state: SandboxState, name: string): number {
@@ -82,7 +120,7 @@ export function portOf(state: SandboxState, name: string): number {
   return port;
 }
 
-/** Everything that crosses regions, as the link process carries it. */
+/** Everything that crosses regions, and what a member says to etcd and to its followers, as the link process carries it. */
 export function routesOf(state: SandboxState): Route[] {
   const route = (label: string, from: string | null, to: string, listen: string, target: string): Route => ({
     label,
@@ -117,7 +155,35 @@ export function routesOf(state: SandboxState): Route[] {
         ),
       ),
     ),
+    ...memberRoutesOf(state),
   ];
+}
+
+/** Of a sandbox that was made without them: none. What goes to another region goes on by that region's route. */
+function memberRoutesOf(state: SandboxState): Route[] {
+  const members = memberNodesOf(state);
+  const route = (from: string, to: string, listen: string, target: string): Route[] => {
+    const listenPort = portIfAny(state, listen);
+    const label = `${from} to ${to}`;
+    return listenPort === undefined
+      ? []
+      : [{ label, from, to, listenPort, targetPort: portOf(state, target) }];
+  };
+  return members.flatMap((node) => [
+    ...ETCD_NODES.flatMap((etcd) =>
+      route(
+        node.name,
+        ETCD_END,
+        PortName.etcdClientOf(etcd.name, node.name),
+        etcd.region === node.region
+          ? PortName.etcdClient(etcd.name)
+          : PortName.etcdClientFrom(etcd.name, node.region),
+      ),
+    ),
+    ...peersOf(node, members).flatMap((peer) =>
+      route(node.name, peer.name, PortName.postgresOf(peer.name, node.name), PortName.postgres(peer.name)),
+    ),
+  ]);
 }
 
 /** The sandbox's state, or undefined when there is none of this name. */

@@ -6,7 +6,7 @@ import { etcdReaderFromConfig } from '../etcd/from-config.ts';
 import type { SandboxPaths } from './folders.ts';
 import { inspectProcesses, postgresStateOf, type ProcessState } from './inspect.ts';
 import { LinkClient } from './link/client.ts';
-import type { LinkReport } from './link/link.ts';
+import { isDisturbed, type LinkReport } from './link/link.ts';
 import { PortName, portOf, type SandboxState } from './state.ts';
 import type { Node } from './topology.ts';
 
@@ -80,9 +80,6 @@ export async function sandboxStatus(paths: SandboxPaths, state: SandboxState): P
 /** A member that is in no membership keeps its Postgres down. */
 const isServing = ({ postgres, memberState }: ProcessStatus): boolean =>
   postgres === null || postgres === 'running' || (postgres === 'stopped' && memberState === 'stopped');
-
-const isDisturbed = (link: LinkReport, state: SandboxState): boolean =>
-  link.cut !== null || link.bytesPerSecond !== null || link.delayMs !== state.wanDelayMs;
 
 function portNameOf(node: Node): string {
   switch (node.kind) {

@@ -3,8 +3,12 @@ import type { MemberRole } from '../domain/records.ts';
 /** The sandbox's world: two regions that serve, and a witness that only votes in etcd. */
 export const REGIONS = ['new-york', 'madrid', 'witness'] as const;
 export type Region = (typeof REGIONS)[number];
+export const isRegion = (name: string): name is Region => (REGIONS as readonly string[]).includes(name);
 export type ServingRegion = Exclude<Region, 'witness'>;
 export const SERVING_REGIONS: readonly ServingRegion[] = ['new-york', 'madrid'];
+
+/** What a member's own link to etcd ends at, whichever of its members is asked. */
+export const ETCD_END = 'etcd';
 
 export interface EtcdNode {
   readonly kind: 'etcd';

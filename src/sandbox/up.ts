@@ -15,7 +15,14 @@ import { sandboxesFolder, sandboxLock, SandboxPaths } from './folders.ts';
 import { prepareSandbox } from './prepare.ts';
 import { seedIssuers } from './seed.ts';
 import { awaitCondition, awaitEtcd, awaitLink, startProcesses } from './start.ts';
-import { memberNodesOf, PortName, portOf, readSandboxState, type SandboxState } from './state.ts';
+import {
+  hasMemberLinks,
+  memberNodesOf,
+  PortName,
+  portOf,
+  readSandboxState,
+  type SandboxState,
+} from './state.ts';
 import { CLUSTERS, ETCD_NODES, GATEWAY_NODES, LINK_NODE, MEMBER_NODES } from './topology.ts';
 
 const LOCK_WAIT_MS = 15_000;
@@ -32,6 +39,8 @@ export interface UpOptions {
   readonly contractFile?: string | undefined;
   /** Delay of each way between regions; undefined: 0 for a new sandbox, as it is for an existing one. */
   readonly wanDelayMs?: number | undefined;
+  /** Also carry what each member says to etcd and to the members beside it; undefined: no, or as it is for an existing one. */
+  readonly memberLinks?: boolean | undefined;
   readonly timeoutMs: number;
   readonly actor: string;
   readonly signal?: AbortSignal | undefined;
@@ -135,17 +144,24 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
 
 async function stateFor(
   paths: SandboxPaths,
-  { name, issuersFile, contractFile, wanDelayMs }: UpOptions,
+  { name, issuersFile, contractFile, wanDelayMs, memberLinks = false }: UpOptions,
 ): Promise<{ state: SandboxState; created: boolean }> {
   const existing = await readSandboxState(paths);
   if (existing === undefined) {
-    const state = await prepareSandbox({ paths, issuersFile, contractFile, wanDelayMs: wanDelayMs ?? 0 });
+    const state = await prepareSandbox({
+      paths,
+      issuersFile,
+      contractFile,
+      wanDelayMs: wanDelayMs ?? 0,
+      memberLinks,
+    });
     return { state, created: true };
   }
   const fixed = [
     ...(issuersFile === undefined ? [] : ['--issuers']),
     ...(contractFile === undefined ? [] : ['--contract']),
     ...(wanDelayMs === undefined || wanDelayMs === existing.wanDelayMs ? [] : ['--wan']),
+    ...(!memberLinks || hasMemberLinks(existing) ? [] : ['--member-links']),
   ];
   if (fixed.length === 0) return { state: existing, created: false };
   throw refusedError(

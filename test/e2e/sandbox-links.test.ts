@@ -18,7 +18,13 @@ let link: LinkClient;
 beforeAll(async () => {
   process.env['CAPSTAN_STATE_DIR'] = testStateDir();
   paths = new SandboxPaths(freshName());
-  state = await prepareSandbox({ paths, issuersFile: undefined, contractFile: undefined, wanDelayMs: 0 });
+  state = await prepareSandbox({
+    paths,
+    issuersFile: undefined,
+    contractFile: undefined,
+    wanDelayMs: 0,
+    memberLinks: true,
+  });
   await startProcesses({ paths, state, nodes: [LINK_NODE, ...ETCD_NODES] });
   const deadline = performance.now() + 30_000;
   await awaitLink({ paths, deadline }, state);

@@ -133,6 +133,16 @@ const links =
     }
   };
 
+/** A link of the old leader’s own is cut, and another member leads. */
+const cutOff: Look = async (witness) => {
+  const { result } = await witness.sandbox.capstan<{ links: LinkSeen[] }>(['sandbox', 'link', 'show']);
+  const old = beforeOf(witness).leader;
+  const cut = result.data.links.filter((link) => link.cut !== null);
+  expect(cut.length).toBeGreaterThan(0);
+  for (const { from, to } of cut) expect([from, to]).toContain(old);
+  await failedOver('running')(witness);
+};
+
 const isCut = (link: LinkSeen, witness: Witness) => link.cut === witness.force.detail['cut'];
 
 /** A desk's request through the switch gets no answer, and another region's does. */
@@ -164,6 +174,10 @@ export const OUTSIDE: Readonly<Record<string, Look>> = {
   'pause-leader-failover': failedOver('paused'),
   // Its agent lives; whether its Postgres does is its own affair.
   'full-disk-failover': failedOver('running'),
+  'cut-leader-etcd': cutOff,
+  'cut-leader-etcd-one-way': cutOff,
+  'cut-leader-follower': cutOff,
+  'cut-leader-follower-one-way': cutOff,
   'fence-abort': async (witness) => {
     const { leader, phase } = await clusterState(witness.sandbox, witness.force.target);
     expect([leader, phase]).toEqual([null, 'fenced']);

@@ -186,7 +186,7 @@ export class ModelHistory {
       const found = shard.find(issuer, token ?? '');
       const result: DecisionResult =
         found === undefined
-          ? { ...NOT_FOUND }
+          ? this.#absent(issuer, token ?? '')
           : { ...found, replayed: null, digest: null, reserved_after: null, limit_after: null };
       return { kind: 'ok', result, as_of: this.#plan.minimal === true ? null : asOf(shard.position) };
     }
@@ -327,6 +327,20 @@ export class ModelHistory {
       }
       for (const entry of log.slice(bases[id] ?? 0)) yield this.#line(logEntry(entry));
     }
+  }
+
+  /** As an operator's signed-off report has it. */
+  #absent(issuer: string, token: string): DecisionResult {
+    const lost = this.#lost.find(({ ask }) => ask.issuer === issuer && ask.token === token);
+    if (lost === undefined) return { ...NOT_FOUND };
+    const { shard, position, term } = lost;
+    return {
+      ...NOT_FOUND,
+      outcome: 'lost',
+      position: String(position),
+      commit_token: `shard${shard}@${position}~1.${term}`,
+      lost_by: 'failover',
+    };
   }
 
   #lose(count: number): void {

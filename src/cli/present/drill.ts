@@ -2,6 +2,7 @@ import { formatDurationMs } from '../../domain/duration.ts';
 import { CapstanError, ExitCode, refusedError } from '../../domain/errors.ts';
 import type { RuleVerdict } from '../../drills/checker/verdict.ts';
 import { type DrillResult, standingOf } from '../../drills/result.ts';
+import { outagesOf, type Round } from '../../drills/rounds.ts';
 import type { CiCase, CiReport } from '../render/ci.ts';
 import { facts, table, text, type Column, type Section } from '../render/section.ts';
 import type { DrillResultData } from '../schemas/drill.ts';
@@ -18,6 +19,8 @@ export const drillData = (result: DrillResult): DrillResultData => ({
   startedAt: result.startedAt,
   tookMs: result.tookMs,
   scale: result.scale,
+  rounds: (result.rounds ?? []).map((round) => ({ ...round, broken: [...round.broken] })),
+  outages: outagesOf(result.rounds ?? []),
   held: standingOf(result) === 'held',
   rules: result.verdict.rules.map(({ rule, status, judged, violations, why }) => ({
     rule,
@@ -117,6 +120,37 @@ const RULE_COLUMNS: readonly Column<RuleVerdict>[] = [
   { header: 'VIOLATIONS', value: ({ violations }) => violations, align: 'right' },
   { header: 'WHY', value: ({ why }) => why, shrink: true },
 ];
+const ROUND_COLUMNS: readonly Column<Round & { readonly n: number }>[] = [
+  { header: '#', value: ({ n }) => n, align: 'right' },
+  { header: 'FAULT', value: ({ fault }) => fault },
+  { header: 'OF', value: ({ target }) => target },
+  { header: 'NEXT LEADER', value: ({ successor }) => successor },
+  {
+    header: 'OUTAGE',
+    value: ({ outageMs }) => (outageMs === null ? null : formatDurationMs(outageMs)),
+    align: 'right',
+  },
+  { header: 'ERRORS', value: ({ errors }) => errors, align: 'right' },
+  {
+    header: 'JUDGED',
+    value: ({ carriedOut, broken }) =>
+      broken.length > 0 ? `broken: ${broken.join(', ')}` : carriedOut ? 'held' : 'not carried out',
+  },
+  { header: 'TOLD', value: ({ told }) => told, shrink: true },
+];
+
+const roundsTable = (rounds: readonly Round[]): Section[] =>
+  rounds.length === 0
+    ? []
+    : [table({ columns: ROUND_COLUMNS, rows: rounds.map((round, index) => ({ ...round, n: index + 1 })) })];
+
+function outageLine(rounds: readonly Round[]): string | null {
+  const outages = outagesOf(rounds);
+  if (outages === null) return null;
+  const { measured, medianMs, worstMs } = outages;
+  return `${formatDurationMs(medianMs)} at the median, ${formatDurationMs(worstMs)} at worst, from the fault to the first decision that a caller was told of (${measured} changes of leader)`;
+}
+
 const VIOLATIONS_SHOWN = 10;
 
 /** One run as a whole: what it was, what was judged, and the lines around the first violation. */
@@ -141,11 +175,13 @@ export function runSections(result: DrillResult): Section[] {
       ],
       ['rejected', percent(scale.shareRejected)],
       ['injected', `${scale.faultsInjected} faults, ${scale.faultsFailed} failed`],
+      ['outage', outageLine(result.rounds ?? [])],
       ['started', `${result.startedAt}, took ${formatDurationMs(result.tookMs)}`],
       ['sandbox', result.sandbox],
       ['version', result.version],
       ['history', result.history],
     ]),
+    ...roundsTable(result.rounds ?? []),
     table({ columns: RULE_COLUMNS, rows: verdict.rules }),
     ...violations
       .slice(0, VIOLATIONS_SHOWN)

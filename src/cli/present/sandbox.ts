@@ -1,4 +1,5 @@
-import type { LinkReport } from '../../sandbox/link/link.ts';
+import { isDisturbed, type LinkReport } from '../../sandbox/link/link.ts';
+import { isRegion } from '../../sandbox/topology.ts';
 import type { ProcessOutcome } from '../../sandbox/control.ts';
 import type { ProcessStatus } from '../../sandbox/status.ts';
 import { type Column, facts, type Section, table } from '../render/section.ts';
@@ -30,6 +31,15 @@ const LINK_COLUMNS: readonly Column<LinkReport>[] = [
 
 export const linkTable = (links: readonly LinkReport[]): Section =>
   table({ columns: LINK_COLUMNS, rows: links });
+
+/** Members have two dozen links of their own, which only count once somebody has touched them. */
+export const linksWorthShowing = (
+  links: readonly LinkReport[],
+  { wide, wanDelayMs }: { readonly wide: boolean; readonly wanDelayMs: number },
+): readonly LinkReport[] =>
+  links.filter(
+    (link) => wide || isDisturbed(link, { wanDelayMs }) || (isRegion(link.from) && isRegion(link.to)),
+  );
 
 /** What a signal did to a process. */
 export const outcomeSection = (verb: string, { process, only, changed, pids }: ProcessOutcome): Section =>

@@ -12,6 +12,22 @@ const scale = z.strictObject({
   faultsFailed: count.describe('Had nothing to be injected into, or could not be injected or healed.'),
 });
 
+const round = z.strictObject({
+  fault: name,
+  target: z.string(),
+  cluster: name.nullable(),
+  successor: name.nullable().describe('Who leads since.'),
+  outageMs: ms
+    .nullable()
+    .describe('From the fault to the first decision that a caller was told of under the new term.'),
+  errors: count.describe(
+    'Answers meanwhile that were no outcome: left open, or refused for want of an authority.',
+  ),
+  told: z.string().nullable(),
+  carriedOut: yes.describe('Injected and healed.'),
+  broken: z.array(name).describe('Rules that something of its time breaks.'),
+});
+
 const drillResult = z.strictObject({
   id: name,
   drill: name,
@@ -29,6 +45,11 @@ const drillResult = z.strictObject({
   startedAt: time,
   tookMs: ms,
   scale,
+  rounds: z.array(round).describe('What its faults did, in their order.'),
+  outages: z
+    .strictObject({ measured: count, medianMs: ms, worstMs: ms })
+    .nullable()
+    .describe('Null when no fault changed a leader.'),
   held: yes.describe(
     'No rule is broken, at least one was judged, and some fault took hold if there were any.',
   ),

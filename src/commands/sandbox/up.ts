@@ -1,4 +1,4 @@
-import { string } from '@oclif/core/flags';
+import { boolean, string } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { durationFlag } from '../../cli/flags.ts';
 import { Progress } from '../../cli/progress.ts';
@@ -31,6 +31,7 @@ export default class SandboxUp extends CapstanCommand<typeof SandboxUp> {
   ] as const;
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --name drills --member-links',
     '<%= config.bin %> <%= command.id %> --name far --wan 20ms --issuers my-issuers.csv',
   ];
   static override flags = {
@@ -38,6 +39,10 @@ export default class SandboxUp extends CapstanCommand<typeof SandboxUp> {
     issuers: string({ summary: 'A CSV with the header issuer_id,limit.', helpValue: 'FILE' }),
     contract: string({ summary: 'Another contract than the shipped one.', helpValue: 'FILE' }),
     wan: durationFlag({ summary: 'The delay of each way between regions (default 0ms).' }),
+    'member-links': boolean({
+      summary:
+        'Carry through the link too what each member says to etcd and to the members beside it, so that one alone can be cut off.',
+    }),
     timeout: durationFlag({ summary: 'How long it may take (default 90s).' }),
   };
 
@@ -59,6 +64,7 @@ export default class SandboxUp extends CapstanCommand<typeof SandboxUp> {
         issuersFile: issuers,
         contractFile: contract,
         wanDelayMs: wan,
+        memberLinks: this.flags['member-links'],
         timeoutMs: timeout ?? TIMEOUT_MS,
         actor: currentActor(),
         signal: this.signal,

@@ -4,6 +4,7 @@ import { judgeAuthority } from './authority.ts';
 import { Collector } from './collect.ts';
 import { judgeDurability } from './durability.ts';
 import type { Facts, Operation } from './facts.ts';
+import { judgeLoss } from './loss.ts';
 import { judgeOneOutcome } from './one-outcome.ts';
 import { judgeOrder } from './order.ts';
 import { judgeReads } from './reads.ts';
@@ -20,6 +21,7 @@ const JUDGES: readonly ((facts: Facts) => Findings)[] = [
   judgeUnknown,
   judgeAuthority,
   judgeReads,
+  judgeLoss,
 ];
 
 /**

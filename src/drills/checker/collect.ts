@@ -7,7 +7,9 @@ import type {
   HeaderLine,
   HistoryLine,
   InvokeLine,
+  IsolatedLine,
   LogLine,
+  LossLine,
   LostLine,
   ReadResult,
 } from '../history/types.ts';
@@ -23,7 +25,9 @@ export class Collector {
   readonly #operations: Operation[] = [];
   readonly #answered: Operation[] = [];
   readonly #authorities: AuthorityLine[] = [];
+  readonly #isolated: IsolatedLine[] = [];
   readonly #lost: LostLine[] = [];
+  readonly #losses: LossLine[] = [];
   #header: HeaderLine | null = null;
   #firstT = Number.NaN;
   #lastT = Number.NaN;
@@ -65,6 +69,12 @@ export class Collector {
         this.#lost.push(line);
         return;
       }
+      case 'loss':
+        this.#losses.push(line);
+        return;
+      case 'isolated':
+        this.#isolated.push(line);
+        return;
       case 'fault':
         return;
       default:
@@ -79,7 +89,9 @@ export class Collector {
       operations: this.#operations,
       answered: this.#answered,
       authorities: this.#authorities,
+      isolated: this.#isolated,
       lost: this.#lost,
+      losses: this.#losses,
       spanMs: this.#lastI < 0 ? 0 : this.#lastT - this.#firstT,
       missingLines: this.#missing,
     });
@@ -155,6 +167,7 @@ export class Collector {
       reservedAfter: optional(result.reserved_after, amountOf),
       limitAfter: optional(result.limit_after, amountOf),
       replayed: result.replayed,
+      lostBy: result.lost_by ?? null,
       digest: result.digest,
     };
   }

@@ -61,6 +61,7 @@ const decisionOf = (decision: Decision) => ({
   reserved_after: amount(decision.reservedAfter),
   limit_after: amount(decision.limitAfter),
   replayed: decision.replayed,
+  ...(decision.lostBy === null ? {} : { lost_by: decision.lostBy }),
   digest: decision.digest,
 });
 

@@ -6,8 +6,10 @@ import type {
   CompletionLine,
   HeaderLine,
   HeadLine,
+  IsolatedLine,
   LineageLine,
   LogLine,
+  LossLine,
   LostLine,
   Outcome,
 } from '../history/types.ts';
@@ -24,7 +26,9 @@ export interface Facts {
   readonly issuers: readonly Issuer[];
   readonly shards: readonly Shard[];
   readonly authorities: readonly AuthorityLine[];
+  readonly isolated: readonly IsolatedLine[];
   readonly lost: readonly LostLine[];
+  readonly losses: readonly LossLine[];
   readonly spanMs: number;
   readonly missingLines: number;
 }
@@ -46,6 +50,7 @@ export interface Decision {
   readonly reservedAfter: Amount | null;
   readonly limitAfter: Amount | null;
   readonly replayed: boolean | null;
+  readonly lostBy: string | null;
   readonly digest: string | null;
 }
 

@@ -1,5 +1,6 @@
 import type { AuthorityLine, HistoryLine } from '../history/types.ts';
 import { linesOf, reported } from './evidence.ts';
+import { judgeIsolation } from './isolation.ts';
 import type { Commit, Facts, Shard } from './facts.ts';
 import { isDecided } from './tokens.ts';
 import type { Findings } from './verdict.ts';
@@ -12,8 +13,11 @@ interface Sign {
 }
 
 /** One authority at a time: whoever holds a right under a term outlives the sign of a later term by a lease at most. */
-export function judgeRights(findings: Findings, { header, authorities, answered, shards }: Facts): void {
+export function judgeRights(findings: Findings, facts: Facts): void {
+  const { header, authorities, answered, shards } = facts;
   const ttlMs = header?.leaseTtlMs ?? null;
+  const clusters = clusterIndex(shards);
+  judgeIsolation(findings, facts, clusters);
   if (authorities.length === 0) return;
   const signs = new Map<string, Map<number, Sign>>();
   const note = (cluster: string, term: number, sign: Sign): void => {
@@ -22,7 +26,6 @@ export function judgeRights(findings: Findings, { header, authorities, answered,
     const known = terms.get(term);
     if (known === undefined || sign.t < known.t) terms.set(term, sign);
   };
-  const clusters = clusterIndex(shards);
   for (const operation of answered) {
     const commit = operation.decision?.commit;
     if (!commit || !isDecided(operation)) continue;

@@ -9,6 +9,7 @@ export const RULES = [
   'unknown',
   'authority',
   'reads',
+  'loss',
 ] as const;
 export type Rule = (typeof RULES)[number];
 

@@ -3,6 +3,7 @@ import type { ClusterView } from '../../controlplane/cluster-view.ts';
 import { CapstanError, ExitCode, messageOf } from '../../domain/errors.ts';
 import { inspectProcesses } from '../../sandbox/inspect.ts';
 import { LinkClient } from '../../sandbox/link/client.ts';
+import { isDisturbed } from '../../sandbox/link/link.ts';
 import { startProcesses } from '../../sandbox/start.ts';
 import { withFileLock } from '../../sandbox/file-lock.ts';
 import { sandboxLock } from '../../sandbox/folders.ts';
@@ -11,6 +12,8 @@ import { restoreClock } from './means/clocks.ts';
 import { openClusterIn, readViews } from './means/clusters.ts';
 import { emptyDisks } from './means/disks.ts';
 import { acknowledge, endActiveOperation } from './means/failover.ts';
+import { bringHome } from './means/homecoming.ts';
+import { restoreMembers } from './means/members.ts';
 import { bringBack, standingOf } from './means/rejoin.ts';
 import type { Site } from './means/site.ts';
 import { letGoOfAll } from './means/standing.ts';
@@ -100,10 +103,7 @@ async function mendProcesses({ paths, state }: Site, { done }: Notes): Promise<v
 
 async function mendLinks({ paths, state }: Site, { done }: Notes): Promise<void> {
   const client = new LinkClient(paths, state);
-  const disturbed = (await client.show()).filter(
-    ({ cut, bytesPerSecond, delayMs }) =>
-      cut !== null || bytesPerSecond !== null || delayMs !== state.wanDelayMs,
-  );
+  const disturbed = (await client.show()).filter((link) => isDisturbed(link, state));
   if (disturbed.length === 0) return;
   await client.heal(disturbed.map(({ from, to }) => ({ from, to })));
   done.push(`healed ${LINK_NODE.name} ${disturbed.map(({ from, to }) => `${from} -> ${to}`).join(', ')}`);
@@ -128,4 +128,7 @@ async function mendCluster(site: HealOptions, notes: Notes, view: ClusterView | 
     if (await bringBack(site, member, REJOIN_WITHIN_MS))
       done.push(`rejoined ${member.name}, which was quarantined`);
   }
+  done.push(...(await restoreMembers(site, view, REJOIN_WITHIN_MS)));
+  const home = await bringHome(site, cluster.name);
+  if (home !== undefined) done.push(`brought ${cluster.name} home to ${home.leader}`);
 }

@@ -1,6 +1,13 @@
 import { cancelCommit } from './cancel-commit.ts';
+import { changeObserver, changeVoter } from './change-members.ts';
 import { clockStep } from './clock-step.ts';
 import { cutLeaderReplies } from './cut-leader-replies.ts';
+import {
+  cutLeaderEtcd,
+  cutLeaderEtcdOneWay,
+  cutLeaderFollower,
+  cutLeaderFollowerOneWay,
+} from './cut-leader.ts';
 import { cutLinkOneWay } from './cut-link-one-way.ts';
 import { cutLink } from './cut-link.ts';
 import { dropReplies } from './drop-replies.ts';
@@ -25,8 +32,10 @@ import { pauseFollower } from './pause-follower.ts';
 import { pauseGateway } from './pause-gateway.ts';
 import { pauseLeaderFailover } from './pause-leader-failover.ts';
 import { pauseLeader } from './pause-leader.ts';
+import { loseRegion, loseRegionLate } from './region-lost.ts';
 import { slowLink } from './slow-link.ts';
 import { staleGateway } from './stale-gateway.ts';
+import { switchOverAndBack, switchOverBackedOut } from './switch-over.ts';
 import type { Fault } from './types.ts';
 
 const ALL: readonly Fault[] = [
@@ -58,6 +67,16 @@ const ALL: readonly Fault[] = [
   cancelCommit,
   clockStep,
   killCli,
+  cutLeaderEtcd,
+  cutLeaderEtcdOneWay,
+  cutLeaderFollower,
+  cutLeaderFollowerOneWay,
+  switchOverAndBack,
+  switchOverBackedOut,
+  changeObserver,
+  changeVoter,
+  loseRegion,
+  loseRegionLate,
   staleGateway,
 ];
 

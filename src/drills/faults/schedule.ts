@@ -37,8 +37,8 @@ const ROUND_SPREAD_MS = 1_500;
 const IN_TURN_STREAM = 8;
 
 /**
- * So many rounds of faults that follow one another, drawn from the seed and the list alone; `atMs` counts from the end of the
- * round before. Throws CapstanError `fault_unknown` (exit 2).
+ * So many rounds of faults that follow one another, drawn from the seed and the list alone: none comes again before each has
+ * been there. `atMs` counts from the end of the round before. Throws CapstanError `fault_unknown` (exit 2).
  */
 export function planRounds(options: {
   readonly seed: number;
@@ -48,8 +48,11 @@ export function planRounds(options: {
   const { seed, faults, rounds } = options;
   const known = faults.map(faultNamed);
   const random = new Random(seed, IN_TURN_STREAM);
+  let bag: Fault[] = [];
   return Array.from({ length: known.length === 0 ? 0 : rounds }, () => {
-    const { name, holdMs } = random.pick(known) ?? faultNamed('');
+    if (bag.length === 0) bag = [...known];
+    const [drawn] = bag.splice(random.whole(0, bag.length - 1), 1);
+    const { name, holdMs } = drawn ?? faultNamed('');
     const spread = Math.min(ROUND_SPREAD_MS, holdMs.max - holdMs.min);
     return {
       fault: name,

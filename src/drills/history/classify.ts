@@ -78,7 +78,9 @@ function decided(outcome: Outcome, body: Body): DecisionResult {
 
 /** A token's document differs in form from the first answer, so it has no digest. */
 function resolved(outcome: Outcome, body: Body): DecisionResult {
-  const commitToken = textOf(body['commit_token']);
+  // A lost one has no commit token of its own any more: it is named with the operation that lost it.
+  const lost = objectOf(body['lost']);
+  const commitToken = textOf(body['commit_token']) ?? textOf(lost['commit_token']);
   return {
     outcome,
     reason: textOf(body['reason']),
@@ -89,6 +91,7 @@ function resolved(outcome: Outcome, body: Body): DecisionResult {
     reserved_after: null,
     limit_after: null,
     replayed: null,
+    ...(outcome === 'lost' ? { lost_by: textOf(lost['operation']) } : {}),
     digest: null,
   };
 }

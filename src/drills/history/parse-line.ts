@@ -6,6 +6,7 @@ import {
   readNumber,
   readObject,
   readOneOf,
+  readOptionalNumber,
   readOptionalText,
   readOptionalWhole,
   readPosition,
@@ -14,7 +15,7 @@ import {
   type Row,
 } from './fields.ts';
 import { readCompletion, readRequest } from './parse-request.ts';
-import type { HeaderLine, HistoryLine, LogLine } from './types.ts';
+import type { HeaderLine, HistoryLine, LogLine, LossLine } from './types.ts';
 
 const KINDS = [
   'invoke',
@@ -29,6 +30,8 @@ const KINDS = [
   'head',
   'lineage',
   'lost',
+  'loss',
+  'isolated',
 ] as const satisfies readonly HistoryLine['kind'][];
 const EVENTS = [
   'reserved',
@@ -125,6 +128,18 @@ export function parseHistoryLine(text: string, line: number): HistoryLine {
         commit_token: readCommitToken(row, 'commit_token', line) ?? readText(row, 'commit_token', line),
         operation: readOptionalText(row, 'operation', line) ?? '',
       };
+    case 'loss':
+      return { i, t, kind, ...readLoss(row, line) };
+    case 'isolated':
+      return {
+        i,
+        t,
+        kind,
+        phase: readOneOf(row, 'phase', { line, allowed: ['began', 'ended'] }),
+        cluster: readText(row, 'cluster', line),
+        member: readText(row, 'member', line),
+        term: readWhole(row, 'term', line),
+      };
     default:
       return assertNever(kind);
   }
@@ -142,6 +157,18 @@ const readLog = (row: Row, line: number): Omit<LogLine, 'i' | 't' | 'kind'> => (
   amount: readAmount(row, 'amount', line),
   reserved_after: readAmount(row, 'reserved_after', line),
   limit_after: readAmount(row, 'limit_after', line),
+});
+
+const readLoss = (row: Row, line: number): Omit<LossLine, 'i' | 't' | 'kind'> => ({
+  cluster: readText(row, 'cluster', line),
+  operation: readText(row, 'operation', line),
+  former_term: readWhole(row, 'former_term', line),
+  forecast: readOptionalWhole(row, 'forecast', line),
+  exposure_ms: readOptionalNumber(row, 'exposure_ms', line),
+  budget_ms: readNumber(row, 'budget_ms', line),
+  accepted: readOptionalWhole(row, 'accepted', line),
+  allowed: readWhole(row, 'allowed', line),
+  lost: readOptionalWhole(row, 'lost', line),
 });
 
 function readHeader(row: Row, line: number): Omit<HeaderLine, 'i' | 't' | 'kind'> {

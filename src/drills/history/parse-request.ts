@@ -76,6 +76,7 @@ export function readCompletion(
 function readDecision(row: Row, line: number): DecisionResult {
   const result = readObject(row['result'], 'result', line);
   const replayed = result['replayed'];
+  const lostBy = readOptionalText(result, 'lost_by', line);
   return {
     outcome: readOneOf(result, 'outcome', { line, allowed: OUTCOMES }),
     reason: readOptionalText(result, 'reason', line),
@@ -86,6 +87,7 @@ function readDecision(row: Row, line: number): DecisionResult {
     reserved_after: readAmount(result, 'reserved_after', line),
     limit_after: readAmount(result, 'limit_after', line),
     replayed: typeof replayed === 'boolean' ? replayed : null,
+    ...(lostBy === null ? {} : { lost_by: lostBy }),
     digest: readOptionalText(result, 'digest', line),
   };
 }

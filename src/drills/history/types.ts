@@ -72,6 +72,8 @@ export interface DecisionResult {
   readonly reserved_after: string | null;
   readonly limit_after: string | null;
   readonly replayed: boolean | null;
+  /** Of a `lost` one: the operation that lost it. */
+  readonly lost_by?: string | null;
   /** SHA-256 (first 16 hex digits) of the answer's body less what may differ between a decision and its replay. */
   readonly digest: string | null;
 }
@@ -127,6 +129,20 @@ export interface AuthorityLine {
   readonly t: number;
   readonly kind: 'authority';
   readonly asked_t: number;
+  readonly cluster: string;
+  readonly member: string;
+  readonly term: number;
+}
+
+/**
+ * `began`: from here on the leader of a cluster reaches neither etcd's quorum nor its followers elsewhere, so that its right
+ * under this term can't be renewed; `ended`: it may reach them again.
+ */
+export interface IsolatedLine {
+  readonly i: number;
+  readonly t: number;
+  readonly kind: 'isolated';
+  readonly phase: 'began' | 'ended';
   readonly cluster: string;
   readonly member: string;
   readonly term: number;
@@ -196,17 +212,39 @@ export interface LostLine {
   readonly operation: string;
 }
 
+/** A failover to another region, as its journal and the signed-off report tell of it. Counts are decisions, of whomever. */
+export interface LossLine {
+  readonly i: number;
+  readonly t: number;
+  readonly kind: 'loss';
+  readonly cluster: string;
+  readonly operation: string;
+  /** Decided under this term or before: the new authority's log goes on under a later one. */
+  readonly former_term: number;
+  /** What its plan said, null: not known; and what was accepted of it by somebody, null: nothing. */
+  readonly forecast: number | null;
+  readonly exposure_ms: number | null;
+  readonly budget_ms: number;
+  readonly accepted: number | null;
+  /** Above this it would not have been decided. */
+  readonly allowed: number;
+  /** What the report names; null: it isn't signed off. */
+  readonly lost: number | null;
+}
+
 export type HistoryLine =
   | HeaderLine
   | InvokeLine
   | CompletionLine
   | FaultLine
   | AuthorityLine
+  | IsolatedLine
   | BaseLine
   | HeadLine
   | LineageLine
   | LogLine
-  | LostLine;
+  | LostLine
+  | LossLine;
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 /** A line before the recorder has numbered and timed it. */

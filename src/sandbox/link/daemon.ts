@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { runningDaemon } from '../daemon.ts';
 import type { SandboxPaths } from '../folders.ts';
 import { PortName, portOf, requireSandboxState, routesOf } from '../state.ts';
-import { ETCD_NODES, REGIONS } from '../topology.ts';
+import { ETCD_NODES, isRegion, REGIONS } from '../topology.ts';
 import { CallerRegions } from './caller-regions.ts';
 import { openLinkControl } from './control-server.ts';
 import { Links } from './links.ts';
@@ -31,6 +31,7 @@ export async function runLinkDaemon(options: {
     const missing = routesOf(await requireSandboxState(paths)).filter(
       ({ listenPort }) => !routes.has(listenPort),
     );
+    for (const { from, to } of missing) if (from !== null && !isRegion(from)) links.add(from, to);
     await Promise.all(
       missing.map(async (route) => routes.set(route.listenPort, await openRoute({ route, links, callers }))),
     );

@@ -1,3 +1,5 @@
+import { isRegion } from '../topology.ts';
+
 /**
  * - `hold`: what is sent waits, as TCP's own retransmission would make it wait, and arrives after the cut.
  * - `lose`: what is sent is gone; when the link heals, each connection that missed something is reset, for a stream with
@@ -19,6 +21,14 @@ export interface LinkReport extends LinkSettings {
   /** Bytes that arrived at their destination, as a decimal string. */
   readonly deliveredBytes: string;
 }
+
+/** The delay that a link was made with: a member's own link adds none to that of the regions. */
+export const firstDelayMsOf = ({ from, to }: Pick<LinkReport, 'from' | 'to'>, wanDelayMs: number): number =>
+  isRegion(from) && isRegion(to) ? wanDelayMs : 0;
+
+/** Whether a link is not as it was made. */
+export const isDisturbed = (link: LinkReport, { wanDelayMs }: { readonly wanDelayMs: number }): boolean =>
+  link.cut !== null || link.bytesPerSecond !== null || link.delayMs !== firstDelayMsOf(link, wanDelayMs);
 
 /** What hears of a change of settings: the pipes that carry bytes, and the connections that wait to be dialled. */
 export interface LinkUser {

@@ -8,30 +8,34 @@ export interface LinkChange {
   readonly settings: Partial<LinkSettings>;
 }
 
-/** Every ordered pair of regions. `heal` brings a link back to the settings that it was made with. */
+interface Kept {
+  readonly link: Link;
+  readonly baseline: LinkSettings;
+}
+
+/** Every ordered pair of regions, and pairs of others that were added. `heal` brings a link back to the settings that it was made with. */
 export class Links {
-  readonly regions: readonly string[];
-  readonly #baseline: LinkSettings;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<string, Kept>();
 
   constructor(regions: readonly string[], baseline: LinkSettings) {
-    this.regions = regions;
-    this.#baseline = baseline;
     for (const from of regions) {
-      for (const to of regions) {
-        if (from !== to) this.#links.set(`${from} ${to}`, new Link(from, to, baseline));
-      }
+      for (const to of regions) if (from !== to) this.#make(from, to, baseline);
     }
   }
 
-  /** Throws CapstanError `link_unknown` (exit 2) for regions that don't exist or are the same. */
+  /** Both ways between two ends, without a delay of their own, unless they are there already. */
+  add(one: string, other: string): void {
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      if (!this.#links.has(`${from} ${to}`)) this.#make(from, to, OPEN);
+    }
+  }
+
+  /** Throws CapstanError `link_unknown` (exit 2) for ends that don't exist, are the same, or have no link between them. */
   get(from: string, to: string): Link {
-    const link = this.#links.get(`${from} ${to}`);
-    if (link !== undefined) return link;
-    throw usageError(`there is no link from ${from} to ${to}`, {
-      code: 'link_unknown',
-      next: `regions: ${this.regions.join(', ')}`,
-    });
+    return this.#kept(from, to).link;
   }
 
   change(changes: readonly LinkChange[]): void {
@@ -40,10 +44,26 @@ export class Links {
   }
 
   heal(pairs: readonly { from: string; to: string }[]): void {
-    for (const link of pairs.map(({ from, to }) => this.get(from, to))) link.change(this.#baseline);
+    for (const { link, baseline } of pairs.map(({ from, to }) => this.#kept(from, to))) link.change(baseline);
   }
 
   report(): LinkReport[] {
-    return [...this.#links.values()].map((link) => link.report());
+    return [...this.#links.values()].map(({ link }) => link.report());
+  }
+
+  #make(from: string, to: string, baseline: LinkSettings): void {
+    this.#links.set(`${from} ${to}`, { link: new Link(from, to, baseline), baseline });
+  }
+
+  #kept(from: string, to: string): Kept {
+    const kept = this.#links.get(`${from} ${to}`);
+    if (kept !== undefined) return kept;
+    const ends = new Set([...this.#links.values()].map(({ link }) => link.from));
+    throw usageError(`there is no link from ${from} to ${to}`, {
+      code: 'link_unknown',
+      next: `ends of links: ${[...ends].join(', ')}`,
+    });
   }
 }
+
+const OPEN: LinkSettings = { delayMs: 0, bytesPerSecond: null, cut: null };

@@ -5,7 +5,13 @@ import { FAULTS } from '../../../src/drills/faults/registry.ts';
 test('every fault is known by its own name, says what it does in one line, and has a time', () => {
   expect([...FAULTS.keys()].toSorted()).toEqual([
     'cancel-commit',
+    'change-observer',
+    'change-voter',
     'clock-step',
+    'cut-leader-etcd',
+    'cut-leader-etcd-one-way',
+    'cut-leader-follower',
+    'cut-leader-follower-one-way',
     'cut-leader-replies',
     'cut-link',
     'cut-link-one-way',
@@ -25,6 +31,8 @@ test('every fault is known by its own name, says what it does in one line, and h
     'kill-leader-ahead',
     'kill-leader-failover',
     'kill-postgres',
+    'lose-region',
+    'lose-region-late',
     'pause-agent',
     'pause-etcd',
     'pause-follower',
@@ -33,6 +41,8 @@ test('every fault is known by its own name, says what it does in one line, and h
     'pause-leader-failover',
     'slow-link',
     'stale-gateway',
+    'switch-over',
+    'switch-over-stopped',
   ]);
   for (const [name, fault] of FAULTS) {
     expect(fault.name).toBe(name);

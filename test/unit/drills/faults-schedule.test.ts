@@ -7,7 +7,7 @@ const names = [...FAULTS.keys()];
 const drills = record({
   seed: integer({ min: 0, max: 2 ** 32 - 1 }),
   faults: array(constantFrom(...names), { maxLength: 40 }),
-  durationMs: integer({ min: 15_000, max: 600_000 }),
+  durationMs: integer({ min: 25_000, max: 600_000 }),
 });
 
 test('each named fault has one window inside the duration, as long as it needs and no longer than it may', () => {

@@ -44,6 +44,26 @@ const right = (member: string, term: number, asked_t: number): HistoryEntry => (
   member,
   term,
 });
+const ISOLATED: HistoryEntry = { kind: 'isolated', phase: 'began', cluster: 'c1', member: 'm1', term: 1 };
+const LOST: HistoryEntry = {
+  kind: 'lost',
+  issuer: 'ACME',
+  token: 'x',
+  commit_token: 'shard2@2~1.1',
+  operation: 'failover-1',
+};
+const LOSS: HistoryEntry = {
+  kind: 'loss',
+  cluster: 'c1',
+  operation: 'failover-1',
+  former_term: 1,
+  forecast: 2,
+  exposure_ms: 3_000,
+  budget_ms: 5_000,
+  accepted: null,
+  allowed: 2,
+  lost: 1,
+};
 const LIMIT_LOGGED = log(1, {
   event: 'limit_set',
   token: 'lim',
@@ -390,6 +410,49 @@ const PLANTED: readonly (readonly [Rule, string, HistoryLine[]])[] = [
       does('b', reserve('y', '1.00'), at(3)),
       does('c', resolve('x'), notFound),
       answers('a', at(2)),
+    ),
+  ],
+  [
+    'authority',
+    'a leader that is cut off holds its right for longer than a lease',
+    history(HEADER, ISOLATED, { at: 300 }, right('m1', 1, 250)),
+  ],
+  [
+    'authority',
+    'a leader that is cut off decides what was asked more than a lease later',
+    history(
+      HEADER,
+      LIMIT_100,
+      ISOLATED,
+      { at: 300 },
+      does('a', reserve('x', '60.00'), at(2, { replayed: false })),
+      lineage(1, 1),
+    ),
+  ],
+  ['loss', 'more is lost than was foreseen', history({ ...LOSS, lost: 3 })],
+  [
+    'loss',
+    'more time than the budget is at risk, and nobody has accepted that',
+    history({ ...LOSS, exposure_ms: 6_000 }),
+  ],
+  [
+    'loss',
+    'a lost decision that had been reported is not found',
+    history(
+      LIMIT_100,
+      does('a', reserve('x', '60.00'), at(2, { replayed: false })),
+      LOST,
+      does('b', resolve('x'), notFound),
+    ),
+  ],
+  [
+    'loss',
+    'a lost token is said to be lost by another operation',
+    history(
+      LIMIT_100,
+      does('a', reserve('x', '60.00'), at(2, { replayed: false })),
+      LOST,
+      does('b', resolve('x'), at(2, { outcome: 'lost', lost_by: 'failover-9' })),
     ),
   ],
 ];

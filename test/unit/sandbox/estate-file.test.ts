@@ -15,7 +15,7 @@ import {
 } from '../../../src/sandbox/state.ts';
 import { CLUSTERS, nextMember } from '../../../src/sandbox/topology.ts';
 
-const names = portNames();
+const names = portNames({ memberLinks: true });
 const state: SandboxState = {
   version: 1,
   name: 'demo',
@@ -56,6 +56,33 @@ test('whoever is in another region reaches a member through the link, and its ow
   }
 });
 
+test('a member reaches etcd and the members beside it by links of its own, if it has some', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'capstan-unit-'));
+  const plain = { ...state, ports: {} as Record<string, number> };
+  for (const name of portNames({ memberLinks: false })) plain.ports[name] = state.ports[name] ?? 0;
+  try {
+    const seen: string[][] = [];
+    for (const [index, one] of [state, plain].entries()) {
+      const file = join(folder, `${index}.yaml`);
+      await writeFile(file, estateYaml(one));
+      const { etcd, clusters } = await loadEstateConfig(file);
+      const viewpoint = ['c1-new-york-2', 'new-york'];
+      const leader = clusters['c1']?.members['c1-new-york-1'];
+      const own = new Set(
+        routesOf(one).flatMap(({ from, listenPort }) => (from === 'c1-new-york-2' ? [`${listenPort}`] : [])),
+      );
+      const asked = [
+        ...addressFrom(etcd.endpoints, viewpoint),
+        addressFrom(leader?.address ?? {}, viewpoint),
+      ];
+      seen.push(asked.filter((url) => own.has(url.slice(url.lastIndexOf(':') + 1))));
+    }
+    expect(seen.map(({ length }) => length)).toEqual([4, 0]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("a region's own etcd comes first, and only that one is reached directly", () => {
   const linked = new Set(routesOf(state).map(({ listenPort }) => `http://127.0.0.1:${listenPort}`));
   for (const region of ['new-york', 'madrid'] as const) {
@@ -75,7 +102,10 @@ test('a further member is in the estate and on the link, under the next free nam
     { name: 'c1-madrid-2', role: 'observer' },
   ]);
   const furtherMembers = [near, far];
-  const ports = furtherMembers.flatMap(memberPortNames).map((name, index) => [name, 21_000 + index] as const);
+  const ports = [
+    ...memberPortNames(near, state),
+    ...memberPortNames(far, { ...state, furtherMembers: [near] }),
+  ].map((name, index) => [name, 21_000 + index] as const);
   const grown = { ...state, furtherMembers, ports: { ...state.ports, ...Object.fromEntries(ports) } };
   const folder = await mkdtemp(join(tmpdir(), 'capstan-unit-'));
   try {

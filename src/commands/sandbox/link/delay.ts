@@ -1,6 +1,6 @@
 import { string as stringArg } from '@oclif/core/args';
 import { CapstanCommand } from '../../../cli/base-command.ts';
-import { changeLinks, LINK_ERRORS, linkArgs, linkFlags, pairsOf } from '../../../cli/link-command.ts';
+import { changeLinks, LINK_ERRORS, linkArgs, linkFlags } from '../../../cli/link-command.ts';
 import type { CommandResult } from '../../../cli/result.ts';
 import { parseDurationMs } from '../../../domain/duration.ts';
 import { usageError } from '../../../domain/errors.ts';
@@ -25,7 +25,11 @@ export default class SandboxLinkDelay extends CapstanCommand<typeof SandboxLinkD
       });
     }
     const { name, 'one-way': oneWay } = this.flags;
-    const pairs = pairsOf(from, to, oneWay);
-    return changeLinks({ kind: SandboxLinkDelay.kind, name, pairs, settings: { delayMs } });
+    return changeLinks({
+      kind: SandboxLinkDelay.kind,
+      name,
+      order: { from, to, oneWay },
+      settings: { delayMs },
+    });
   }
 }

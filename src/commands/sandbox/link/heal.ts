@@ -3,11 +3,10 @@ import { CapstanCommand } from '../../../cli/base-command.ts';
 import { LINK_ERRORS, linkFlags, linkResult, pairsOf } from '../../../cli/link-command.ts';
 import type { CommandResult } from '../../../cli/result.ts';
 import { openSandbox } from '../../../cli/sandbox.ts';
-import { usageError } from '../../../domain/errors.ts';
 
 export default class SandboxLinkHeal extends CapstanCommand<typeof SandboxLinkHeal> {
   static override summary =
-    'Bring links back to what they were when the sandbox came up; all, or two regions’.';
+    'Bring links back to what they were when the sandbox came up; all, those of one end, or those between two.';
   static override kind = 'SandboxLinkHeal';
   static override errors = LINK_ERRORS;
   static override examples = [
@@ -15,22 +14,19 @@ export default class SandboxLinkHeal extends CapstanCommand<typeof SandboxLinkHe
     '<%= config.bin %> <%= command.id %> new-york madrid',
   ];
   static override args = {
-    from: stringArg({ description: 'A region; none: all links.' }),
-    to: stringArg({ description: 'Another region.' }),
+    from: stringArg({ description: 'A region or a member; none: all links.' }),
+    to: stringArg({ description: 'The other end; none: all links of the first.' }),
   };
   static override flags = linkFlags;
 
   protected override async execute(): Promise<CommandResult> {
     const { from, to } = this.args;
-    if (from !== undefined && to === undefined) {
-      throw usageError('name two regions, or none for all links', { code: 'argument_missing' });
-    }
     const { LinkClient } = await import('../../../sandbox/link/client.ts');
     const { paths, state } = await openSandbox(this.flags.name);
     const client = new LinkClient(paths, state);
     const before = await client.show();
-    const pairs =
-      from === undefined || to === undefined ? undefined : pairsOf(from, to, this.flags['one-way']);
+    const order = { to, oneWay: this.flags['one-way'] };
+    const pairs = from === undefined ? undefined : pairsOf({ ...order, from }, before);
     const all = before.map((link) => ({ from: link.from, to: link.to }));
     const after = await client.heal(pairs ?? all);
     return linkResult({ kind: SandboxLinkHeal.kind, pairs, before, after });

@@ -1,11 +1,13 @@
 import { CapstanCommand } from '../../../cli/base-command.ts';
 import { watchFlags } from '../../../cli/flags.ts';
-import { linkTable } from '../../../cli/present/sandbox.ts';
+import { linksWorthShowing, linkTable } from '../../../cli/present/sandbox.ts';
 import type { CommandResult } from '../../../cli/result.ts';
 import { openSandbox, sandboxFlag } from '../../../cli/sandbox.ts';
 
 export default class SandboxLinkShow extends CapstanCommand<typeof SandboxLinkShow> {
-  static override summary = 'Every link between regions: delay, bandwidth, cuts and traffic.';
+  static override summary =
+    'Every link between regions, and those of members that are disturbed: delay, bandwidth, cuts and traffic.';
+  static override description = 'With -o wide or json the links of all members too.';
   static override kind = 'SandboxLinkShow';
   static override errors = ['sandbox_not_found', 'link_unreachable'] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> -o wide'];
@@ -19,7 +21,7 @@ export default class SandboxLinkShow extends CapstanCommand<typeof SandboxLinkSh
       kind: SandboxLinkShow.kind,
       data: { links },
       names: links.map(({ from, to }) => `link/${from}/${to}`),
-      view: () => [linkTable(links)],
+      view: ({ wide }) => [linkTable(linksWorthShowing(links, { wide, wanDelayMs: state.wanDelayMs }))],
     };
   }
 }

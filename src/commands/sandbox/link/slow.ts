@@ -1,6 +1,6 @@
 import { string as stringArg } from '@oclif/core/args';
 import { CapstanCommand } from '../../../cli/base-command.ts';
-import { changeLinks, LINK_ERRORS, linkArgs, linkFlags, pairsOf } from '../../../cli/link-command.ts';
+import { changeLinks, LINK_ERRORS, linkArgs, linkFlags } from '../../../cli/link-command.ts';
 import type { CommandResult } from '../../../cli/result.ts';
 import { usageError } from '../../../domain/errors.ts';
 
@@ -27,7 +27,11 @@ export default class SandboxLinkSlow extends CapstanCommand<typeof SandboxLinkSl
       });
     }
     const { name, 'one-way': oneWay } = this.flags;
-    const pairs = pairsOf(from, to, oneWay);
-    return changeLinks({ kind: SandboxLinkSlow.kind, name, pairs, settings: { bytesPerSecond } });
+    return changeLinks({
+      kind: SandboxLinkSlow.kind,
+      name,
+      order: { from, to, oneWay },
+      settings: { bytesPerSecond },
+    });
   }
 }

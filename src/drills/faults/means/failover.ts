@@ -4,17 +4,22 @@ import { acknowledgeBlock } from '../../../controlplane/automatic/block.ts';
 import { type ClusterView, readClusterView } from '../../../controlplane/cluster-view.ts';
 import { abortFailover } from '../../../controlplane/failover/resume.ts';
 import { runFailover } from '../../../controlplane/failover/run.ts';
+import { planOf } from '../../../controlplane/failover/plan-types.ts';
 import { resumeOperation } from '../../../controlplane/operation/control.ts';
+import { listOperations } from '../../../controlplane/operation/journal.ts';
 import { CapstanError, messageOf, unknownError } from '../../../domain/errors.ts';
 import type { OperationRecord } from '../../../domain/operation-records.ts';
 import { type EstateInHand, withEstate } from './clusters.ts';
 import { nothingIfRefused } from './nothing.ts';
 import type { Site } from './site.ts';
 
-const RETRY_MS = 150;
-const REASON = 'drill';
+export const RETRY_MS = 150;
+/** Among which the failover is that was just done. */
+const RECENT_OPERATIONS = 8;
+export const REASON = 'drill';
+const FORCED = 'drill, forced';
 /** Refusals that end by themselves: a follower's agent is heard again, or an agent has begun the failover already. */
-const PASSING: ReadonlySet<string> = new Set(['no_candidate', 'too_few_voters', 'operation_active']);
+export const PASSING: ReadonlySet<string> = new Set(['no_candidate', 'too_few_voters', 'operation_active']);
 /** Of an abort: only forward goes on. */
 const TOO_LATE: ReadonlySet<string> = new Set(['operation_past_no_return', 'operation_finished']);
 
@@ -24,6 +29,10 @@ export interface FailoverOrder {
   readonly from: { readonly leader: string; readonly term: number };
   /** True: although the leader looks healthy. */
   readonly force: boolean;
+  /** Only agents begin it for so long, and from then on it is asked for. */
+  readonly leftToAgentsMs?: number | undefined;
+  /** From so long on after that as if `force` were true. */
+  readonly forceAfterMs?: number | undefined;
   readonly timeoutMs: number;
   /** Aborted: it isn't begun any more; one that was begun is finished. */
   readonly signal: AbortSignal;
@@ -32,6 +41,9 @@ export interface FailoverOrder {
 export interface Successor {
   readonly leader: string;
   readonly term: number;
+  /** Who began the failover; null: not known. */
+  readonly by: string | null;
+  readonly forced: boolean;
 }
 
 /**
@@ -40,14 +52,28 @@ export interface Successor {
  */
 export const failOver = (site: Site, order: FailoverOrder): Promise<Successor> =>
   withEstate(site, async (estate) => {
-    const { cluster, force, timeoutMs, signal } = order;
+    const { cluster, timeoutMs, signal, leftToAgentsMs = 0, forceAfterMs = Infinity } = order;
     const { etcd, keys } = estate;
-    const deadline = performance.now() + timeoutMs;
+    const begin = performance.now() + leftToAgentsMs;
+    const deadline = begin + timeoutMs;
     for (;;) {
       const successor = await successorOf(estate, order);
       if (successor !== undefined) return successor;
+      const waitedMs = performance.now() - begin;
+      if (waitedMs < 0 && !signal.aborted) {
+        await delay(RETRY_MS);
+        continue;
+      }
+      const force = order.force || waitedMs > forceAfterMs;
       try {
-        await runFailover({ etcd, keys, cluster, force, actor: currentActor(), reason: REASON });
+        await runFailover({
+          etcd,
+          keys,
+          cluster,
+          force,
+          actor: currentActor(),
+          reason: force ? FORCED : REASON,
+        });
       } catch (error) {
         const operation = operationOf(error);
         const passing =
@@ -69,7 +95,10 @@ async function successorOf(
   if (authority?.phase !== 'open' || authority.leader === null || view?.activeOperation !== undefined)
     return undefined;
   const { leader, term } = authority;
-  return leader !== from.leader && term > from.term ? { leader, term } : undefined;
+  if (leader === from.leader || term <= from.term) return undefined;
+  const recent = await listOperations({ etcd, keys, cluster, limit: RECENT_OPERATIONS }).catch(() => []);
+  const own = recent.find((one) => one.kind === 'failover' && planOf(one).nextTerm === term);
+  return { leader, term, by: own?.actor ?? null, forced: own?.reason === FORCED };
 }
 
 /** An agent has been quicker: what was refused is another failover, of its successor. */
@@ -152,7 +181,7 @@ export const endActiveOperation = (site: Site, cluster: string): Promise<string 
     return id;
   });
 
-async function resumeUntilDone(
+export async function resumeUntilDone(
   { etcd, keys }: EstateInHand,
   id: string,
   deadline: number,

@@ -1,9 +1,9 @@
 import { LinkClient, type LinkPair } from '../../../sandbox/link/client.ts';
-import type { LinkReport, LinkSettings } from '../../../sandbox/link/link.ts';
+import { firstDelayMsOf, type LinkReport, type LinkSettings } from '../../../sandbox/link/link.ts';
 import type { Site } from './site.ts';
 import { type Disturbance, standingOn } from './standing.ts';
 
-/** Changes links between regions until it is released; the other disturbances of the same links stay in force. */
+/** Changes links until it is released; the other disturbances of the same links stay in force. */
 export async function disturb(
   site: Site,
   pairs: readonly LinkPair[],
@@ -43,7 +43,11 @@ async function apply(site: Site, pairs: readonly LinkPair[]): Promise<LinkReport
 }
 
 function wantedOn({ paths, state }: Site, pair: LinkPair): LinkSettings {
-  let wanted: LinkSettings = { delayMs: state.wanDelayMs, bytesPerSecond: null, cut: null };
+  let wanted: LinkSettings = {
+    delayMs: firstDelayMsOf(pair, state.wanDelayMs),
+    bytesPerSecond: null,
+    cut: null,
+  };
   for (const { pairs, settings } of standingOn(paths).links)
     if (pairs.some(({ from, to }) => from === pair.from && to === pair.to))
       wanted = { ...wanted, ...settings };

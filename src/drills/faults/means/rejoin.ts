@@ -31,7 +31,9 @@ export function standingOf(view: ClusterView | undefined, { name, role }: Member
   if (state !== 'following' || beat?.incarnation !== view.members.get(name)?.value.incarnation)
     return 'underway';
   const recorded = view.inSync?.value.voters.some(({ member }) => member === name) === true;
-  return role === 'observer' || recorded ? 'whole' : 'underway';
+  // Its place may be another than it was made for: after a failover to another region, or once it was removed.
+  const place = view.membership === undefined ? role : view.membership.value.members[name]?.role;
+  return place === 'observer' || (place === 'voter' && recorded) ? 'whole' : 'underway';
 }
 
 /**

@@ -4,6 +4,7 @@ import { clusterCondition } from '../../../sandbox/cluster-condition.ts';
 import { inspectProcesses, postgresStateOf } from '../../../sandbox/inspect.ts';
 import { readIssuersFile, type SeedIssuer } from '../../../sandbox/issuers.ts';
 import { LinkClient } from '../../../sandbox/link/client.ts';
+import { isDisturbed } from '../../../sandbox/link/link.ts';
 import { PortName, portOf } from '../../../sandbox/state.ts';
 import { CLUSTERS, ETCD_NODES, MEMBER_NODES } from '../../../sandbox/topology.ts';
 import { visit } from './backends.ts';
@@ -44,10 +45,10 @@ async function processes({ paths }: Site): Promise<Missing> {
 }
 
 async function links({ paths, state }: Site): Promise<Missing> {
-  for (const { from, to, cut, bytesPerSecond, delayMs } of await new LinkClient(paths, state).show())
-    if (cut !== null || bytesPerSecond !== null || delayMs !== state.wanDelayMs)
-      return `the link from ${from} to ${to} is disturbed`;
-  return undefined;
+  const disturbed = (await new LinkClient(paths, state).show()).find((link) => isDisturbed(link, state));
+  return disturbed === undefined
+    ? undefined
+    : `the link from ${disturbed.from} to ${disturbed.to} is disturbed`;
 }
 
 async function etcd({ state }: Site): Promise<Missing> {
