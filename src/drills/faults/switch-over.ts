@@ -8,6 +8,8 @@ import { switchOver, type SwitchoverOutcome } from './means/switchover.ts';
 import type { Fault, Ground } from './types.ts';
 
 const WITHIN_MS = 60_000;
+/** Longer than a switchover waits before it backs out. */
+const PAUSED_FOR_MS = 10_000;
 const WHOLE_WITHIN_MS = 60_000;
 
 /** Nothing is lost, and nobody hears more of it than a moment's wait. */
@@ -97,6 +99,7 @@ async function handOverTo(
   const { cluster, target, how, held } = about;
   if (how === 'agent') held.push(await holdPaused(ground, target, 'agent'));
   let pausing: Promise<unknown> = Promise.resolve();
+  let letGo: NodeJS.Timeout | undefined;
   try {
     return await switchOver(ground, {
       cluster: cluster.name,
@@ -106,9 +109,14 @@ async function handOverTo(
       onProgress: ({ step, state }) => {
         if (how !== 'host' || step !== 'prepare' || state !== 'finished') return;
         pausing = holdPaused(ground, target).then((one) => held.push(one));
+        // Past its decision only the target can go on: it is let go in time.
+        letGo = setTimeout(() => {
+          for (const { release } of held) release().catch(() => undefined);
+        }, PAUSED_FOR_MS);
       },
     });
   } finally {
+    clearTimeout(letGo);
     await pausing;
   }
 }

@@ -21,7 +21,7 @@ const PASSING: ReadonlySet<string> = new Set([
 /** Where a busy machine doesn't keep the contract's own. */
 const WIDE_BUDGET_MS = 15_000;
 /** What is going to fail needn't take longer than that. */
-const SHORT_BUDGET_MS = 4_000;
+const SHORT_BUDGET_MS = 5_000;
 
 export interface SwitchoverOrder {
   readonly cluster: string;
