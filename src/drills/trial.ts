@@ -129,7 +129,10 @@ const tellingFaults = ({ tally, onStep }: Loading): HistoryRecorder => ({
   now: () => tally.now(),
   record: (entry) => {
     tally.record(entry);
-    if (entry.kind === 'fault') onStep('load', 'running', `${entry.fault} ${entry.phase}: ${entry.target}`);
+    if (entry.kind !== 'fault') return;
+    const { fault, phase, target, detail } = entry;
+    const why = phase === 'failed' ? `: ${String(detail['reason'])}` : '';
+    onStep('load', 'running', `${fault} ${phase}: ${target}${why}`);
   },
 });
 

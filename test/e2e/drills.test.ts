@@ -10,7 +10,7 @@ import { capstan, startSandbox, type TestSandbox } from '../support/sandbox.ts';
 /** Quick: one short run of each drill. */
 const SEEDS = sized({ full: 10, quick: 1 });
 /** Quick: the others are shown at a small size by fence, etcd, unknown, drill-faults and the integration tests. */
-const QUICK: ReadonlySet<string> = new Set(['races', 'leader-kill', 'follower-pause', 'switchover']);
+const QUICK: ReadonlySet<string> = new Set(['races', 'leader-kill', 'follower-pause']);
 /** Those of many rounds have a sandbox of their own: operation-drills.test.ts. */
 const SHOWN = sized({
   full: DRILLS.filter(({ rounds }) => rounds === null),
@@ -83,7 +83,6 @@ test.for(SHOWN.map((drill) => [drill.name, drill] as const))(
   { timeout: TIMEOUT_MS },
   async ([name, drill], context) => {
     const words = ['--seed', '1', '--seeds', String(SEEDS), '--duration', `${durationOf(drill)}ms`];
-    if (drill.rounds !== null) words.push('--rounds', '1');
     const { status, stderr, result } = await run(name, words);
     const { runs } = result.data ?? { runs: [] };
     const violations = runs.flatMap((one) => one.violations);

@@ -4,7 +4,7 @@ import { drillNamed } from '../../src/drills/catalogue.ts';
 import { FULL, report } from '../support/proof.ts';
 import { capstan, startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
-/** Each is minutes long; at the smallest size drills.test.ts shows one of them. */
+/** Each is minutes long: none is run by the quick suite, whose own tests show these flows once each at the command line. */
 const SEEDS = { failovers: 1, regional: 5, switchover: 3, membership: 3 } as const;
 const TIMEOUT_MS = 3_600_000;
 /** A shorter pause is one that the gateways' own patience covers, with room for a busy machine. */

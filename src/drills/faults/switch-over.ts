@@ -4,10 +4,12 @@ import { inForce, orUndo } from './means/in-force.ts';
 import { NothingToInjectInto } from './means/nothing.ts';
 import { type Held, holdPaused } from './means/processes.ts';
 import { rejoinMembers } from './means/rejoin.ts';
-import { switchOver, type SwitchoverOutcome } from './means/switchover.ts';
+import { switchOver, type SwitchoverOutcome, untilRunnable } from './means/switchover.ts';
 import type { Fault, Ground } from './types.ts';
 
 const WITHIN_MS = 60_000;
+const RUNNABLE_WITHIN_MS = 20_000;
+const TRIES = 3;
 /** Longer than a switchover waits before it backs out. */
 const PAUSED_FOR_MS = 10_000;
 const WHOLE_WITHIN_MS = 60_000;
@@ -66,7 +68,7 @@ export const switchOverBackedOut: Fault = {
     };
     return orUndo(async () => {
       const downAt = ground.recorder.now();
-      const outcome = await handOverTo(ground, { cluster, target, how, held });
+      const outcome = await tryHandOver(ground, { cluster, target, how, held });
       const after = (await readViews(ground)).get(cluster.name)?.authority?.value;
       const went = outcome.leader !== null && outcome.leader !== cluster.leader;
       const detail = {
@@ -86,17 +88,31 @@ export const switchOverBackedOut: Fault = {
   },
 };
 
+/** Something else may refuse it once the agent is paused; a moment later it needn't. */
+async function tryHandOver(ground: Ground, about: Stopped): Promise<SwitchoverOutcome> {
+  for (let tries = 1; ; tries += 1) {
+    await untilRunnable(ground, about.cluster.name, RUNNABLE_WITHIN_MS);
+    try {
+      return await handOverTo(ground, about);
+    } catch (error) {
+      for (const { release } of about.held.splice(0)) await release();
+      if (!(error instanceof NothingToInjectInto) || tries === TRIES || ground.signal.aborted) throw error;
+    }
+  }
+}
+
+interface Stopped {
+  readonly cluster: OpenCluster;
+  readonly target: string;
+  readonly how: 'agent' | 'host';
+  readonly held: Held[];
+}
+
 /** Its agent is paused before the first step, so that it answers nothing; or its whole host once nothing is decided any more. */
 async function handOverTo(
   ground: Ground,
-  about: {
-    readonly cluster: OpenCluster;
-    readonly target: string;
-    readonly how: 'agent' | 'host';
-    readonly held: Held[];
-  },
+  { cluster, target, how, held }: Stopped,
 ): Promise<SwitchoverOutcome> {
-  const { cluster, target, how, held } = about;
   if (how === 'agent') held.push(await holdPaused(ground, target, 'agent'));
   let pausing: Promise<unknown> = Promise.resolve();
   let letGo: NodeJS.Timeout | undefined;

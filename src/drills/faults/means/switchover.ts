@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { currentActor } from '../../../controlplane/actor.ts';
 import type { OperationProgress } from '../../../controlplane/operation/run.ts';
+import { readSwitchoverPlan } from '../../../controlplane/switchover/read-plan.ts';
 import { runSwitchover } from '../../../controlplane/switchover/run.ts';
 import { CapstanError } from '../../../domain/errors.ts';
 import type { OperationRecord } from '../../../domain/operation-records.ts';
 import { readViews, withEstate } from './clusters.ts';
 import { REASON, resumeUntilDone, RETRY_MS } from './failover.ts';
-import { nothingIfRefused } from './nothing.ts';
+import { nothingIfRefused, NothingToInjectInto } from './nothing.ts';
 import type { Site } from './site.ts';
 
 /** Refusals that end by themselves: the former leader is taken in again, the claim is proved anew. */
@@ -27,7 +28,7 @@ export interface SwitchoverOrder {
   readonly cluster: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** One try within the contract's budget, whatever comes of it; else it is tried until it is done. */
+  /** One try, whatever comes of it; else it is tried until it is done. */
   readonly once?: boolean;
   readonly onProgress?: (progress: OperationProgress) => void;
 }
@@ -68,13 +69,26 @@ export const switchOver = (site: Site, order: SwitchoverOrder): Promise<Switchov
           };
         if (error.code === 'switchover_backed_out') backedOut = error.message;
         const isTight = error.code === 'switchover_backed_out' || error.code === 'pause_over_budget';
-        if (isTight) pauseBudgetMs = once ? SHORT_BUDGET_MS : WIDE_BUDGET_MS;
+        if (isTight && pauseBudgetMs === undefined) pauseBudgetMs = once ? SHORT_BUDGET_MS : WIDE_BUDGET_MS;
         else if (typeof id === 'string' && error.code !== 'operation_active' && !PASSING.has(error.code))
           return outcomeOf(site, await resumeUntilDone(estate, id, deadline), backedOut);
-        else if (!PASSING.has(error.code) && !error.retryable) throw nothingIfRefused(error);
+        else if (once || (!PASSING.has(error.code) && !error.retryable)) throw nothingIfRefused(error);
         if (signal.aborted || performance.now() > deadline) throw nothingIfRefused(error);
         await delay(RETRY_MS);
       }
+    }
+  });
+
+/** Waits until nothing stands against a switchover but how long it took the last time. */
+export const untilRunnable = (site: Site, cluster: string, timeoutMs: number): Promise<void> =>
+  withEstate(site, async ({ etcd, keys }) => {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const { plan } = await readSwitchoverPlan({ etcd, keys, cluster, pauseBudgetMs: SHORT_BUDGET_MS });
+      const [first] = plan.refusals;
+      if (first === undefined) return;
+      if (performance.now() > deadline) throw new NothingToInjectInto(first.message);
+      await delay(RETRY_MS);
     }
   });
 
