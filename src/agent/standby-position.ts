@@ -97,9 +97,10 @@ async function segmentIsThere(
   { lsn, timeline }: Pick<OwnPosition, 'lsn' | 'timeline'>,
 ): Promise<boolean> {
   const segments = (await readdir(wal)).filter((name) => timelineOfWalFile(name) !== undefined);
-  const [any] = segments;
-  if (any === undefined) return false;
-  const { size } = await stat(join(wal, any));
+  // All are of one size, and the oldest may be gone by now.
+  const newest = segments.toSorted().at(-1);
+  if (newest === undefined) return false;
+  const { size } = await stat(join(wal, newest));
   const wanted = segmentAfter(lsn, size);
   return segments.some((name) => timelineOfWalFile(name) === timeline && name.slice(8) === wanted);
 }

@@ -36,7 +36,7 @@ export function pairsOf({ from, to, oneWay }: LinkOrder, links: readonly LinkRep
   if (there.length === 0) {
     throw usageError(`there is no link from ${from}`, {
       code: 'link_unknown',
-      next: `ends of links: ${[...new Set(links.map((link) => link.from))].join(', ')}`,
+      next: `ends of links: ${[...new Set(links.map((link) => link.from))].join(', ')}; members have some in a sandbox made with --member-links`,
     });
   }
   return there.flatMap((end) =>

@@ -84,7 +84,10 @@ export class DrillStore {
   /** Undefined for a run that has no result: it goes on, or was ended before it was judged. */
   async #readResult(id: string): Promise<DrillResult | undefined> {
     try {
-      return JSON.parse(await readFile(this.#resultFile(id), 'utf8')) as DrillResult;
+      const result = JSON.parse(await readFile(this.#resultFile(id), 'utf8')) as DrillResult;
+      // One that was kept before faults could follow one another lacks it.
+      const { rounds = null } = result.options as Partial<DrillResult['options']>;
+      return { ...result, options: { ...result.options, rounds } };
     } catch {
       return undefined;
     }

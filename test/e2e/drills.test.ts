@@ -4,6 +4,7 @@ import type { DrillResultData } from '../../src/cli/schemas/drill.ts';
 import { type Drill, DRILLS } from '../../src/drills/catalogue.ts';
 import { FAULTS } from '../../src/drills/faults/registry.ts';
 import type { HistoryLine } from '../../src/drills/history/types.ts';
+import { drillRuns } from '../support/drill-runs.ts';
 import { report, sized } from '../support/proof.ts';
 import { capstan, startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
@@ -49,9 +50,6 @@ const durationOf = ({ faults, durationMs }: Drill): number => {
   return sized({ full: durationMs, quick: Math.max(SHORT_MS, ...least) });
 };
 
-const run = (drill: string, words: readonly string[]) =>
-  capstan<DrillRun>(['drill', 'run', drill, '--name', sandbox.name, ...words], { timeoutMs: TIMEOUT_MS });
-
 const rulesOf = ({ rules }: DrillResultData, status: string) =>
   rules.filter((one) => one.status === status).map(({ rule }) => rule);
 
@@ -83,16 +81,7 @@ test.for(SHOWN.map((drill) => [drill.name, drill] as const))(
   { timeout: TIMEOUT_MS },
   async ([name, drill], context) => {
     const words = ['--seed', '1', '--seeds', String(SEEDS), '--duration', `${durationOf(drill)}ms`];
-    const { status, stderr, result } = await run(name, words);
-    const { runs } = result.data ?? { runs: [] };
-    const violations = runs.flatMap((one) => one.violations);
-    const told = status === 0 ? '' : stderr;
-    expect({ status, error: result.error, violations, told }).toEqual({
-      status: 0,
-      error: null,
-      violations: [],
-      told: '',
-    });
+    const runs = await drillRuns(name, { sandbox: sandbox.name, words, timeoutMs: TIMEOUT_MS });
     expect(runs.map(({ held }) => held)).toEqual(Array.from({ length: SEEDS }, () => true));
     // A verdict on nothing would hold too. Only rejections may be missing: under faults no limit need run out.
     for (const one of runs)
@@ -115,6 +104,19 @@ test('desks that race are rejected when the headroom is used up, neither before 
     expect(one.scale.shareRejected).toBeLessThan(0.5);
     expect(rulesOf(one, 'held')).toEqual(expect.arrayContaining(RULES));
   }
+});
+
+test('rounds of a drill without faults are refused, and nothing is run', async () => {
+  const { status, result } = await capstan([
+    'drill',
+    'run',
+    'races',
+    '--name',
+    sandbox.name,
+    '--rounds',
+    '3',
+  ]);
+  expect([status, result.error?.code]).toEqual([2, 'flags_conflict']);
 });
 
 test('every run is kept, listed with its drill and shown again as it was', async () => {

@@ -34,7 +34,7 @@ const prefixOf = (operation: OperationRecord): DecidedPrefix =>
 async function begin(links?: LinkedRegions): Promise<void> {
   world = await createTestEstate(TRIO, links === undefined ? {} : { links });
   world.startAll();
-  await world.untilLeased('m1');
+  await world.untilFollowed('m1');
   await world.until('the claim is advertised', ({ claim }) => claim?.value.status === 'advertised');
 }
 

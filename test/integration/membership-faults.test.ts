@@ -16,7 +16,7 @@ let world: TestEstate;
 beforeAll(async () => {
   world = await createTestEstate(TRIO, { spare: [{ name: 'm4', role: 'voter' }] });
   world.startAll();
-  await world.untilLeased('m1');
+  await world.untilFollowed('m1');
 });
 beforeEach(() => {
   onTestFailed(async () => {

@@ -32,8 +32,7 @@ const codeOf = (work: Promise<unknown>) =>
 beforeAll(async () => {
   world = await createTestEstate(TRIO);
   world.startAll();
-  await world.untilLeased('m1');
-  await world.until('the observer follows', ({ members }) => members.has('m3'));
+  await world.untilFollowed('m1');
 });
 beforeEach(() => {
   onTestFailed(async () => {

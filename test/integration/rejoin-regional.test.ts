@@ -13,8 +13,7 @@ let world: TestEstate;
 beforeAll(async () => {
   world = await createTestEstate(TRIO);
   world.startAll();
-  await world.untilLeased('m1');
-  await world.until('the observer follows', ({ members }) => members.has('m3'));
+  await world.untilFollowed('m1');
 });
 afterAll(async () => {
   await world.stop();

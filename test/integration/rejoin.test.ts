@@ -18,7 +18,7 @@ let world: TestEstate;
 beforeAll(async () => {
   world = await createTestEstate(PAIR);
   world.startAll();
-  await world.untilLeased('m1');
+  await world.untilFollowed('m1');
 });
 beforeEach(() => {
   onTestFailed(async () => {

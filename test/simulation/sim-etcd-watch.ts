@@ -74,8 +74,11 @@ export class SimWatch implements Watch {
         const told = await this.#client.call('prove', { timeoutMs: PATIENCE_MS }, () => stream.told());
         // What the stream was told by then must have come; the progress reply waits in the same queue.
         const deadline = clock.monotonicMs() + PATIENCE_MS;
-        while (stream.heard() < told && !stream.broken() && clock.monotonicMs() < deadline)
+        while (stream.heard() < told && !stream.broken() && clock.monotonicMs() < deadline) {
+          // One that is closed sleeps no more, and no time would pass.
+          if (signal.aborted) return;
           await clock.sleep(50, signal);
+        }
         if (stream.broken() || stream.heard() < told) throw new Error('the stream is silent');
         this.#handlers.onProof?.(provenAt);
       }

@@ -1,8 +1,5 @@
 /** A real estate of one cluster with its agents as processes: etcd, Postgres, everything but gateways. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { openSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +16,11 @@ import type { EtcdPort } from '../../src/etcd/port.ts';
 import { connectAs } from '../../src/postgres/connect-as.ts';
 import { closeConnection } from '../../src/postgres/connection.ts';
 import { stopPostmaster } from '../../src/agent/postmaster.ts';
+import { TestAgent } from './agent-process.ts';
 import { eventually, startEtcdCluster, type TestEtcd } from './etcd.ts';
 import type { LinkedRegions } from './linked-regions.ts';
 import { freePort } from './postgres.ts';
 
-const MAIN = fileURLToPath(new URL('./agent-main.ts', import.meta.url));
 const ROLES: readonly PostgresRole[] = [
   'superuser',
   'replication',
@@ -45,42 +42,6 @@ export const PAIR: readonly TestMember[] = [
   { name: 'm2', role: 'voter' },
 ];
 export const TRIO: readonly TestMember[] = [...PAIR, { name: 'm3', role: 'observer' }];
-
-class TestAgent {
-  readonly member: string;
-  readonly log: string;
-  readonly #source: string;
-  #child: ChildProcess | undefined;
-
-  constructor(member: string, source: string, folder: string) {
-    this.member = member;
-    this.#source = source;
-    this.log = join(folder, `${member}.agent.log`);
-  }
-
-  start(): void {
-    const log = openSync(this.log, 'a');
-    this.#child = spawn(process.execPath, [MAIN, this.#source, this.member], { stdio: ['ignore', log, log] });
-    closeSync(log);
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
-  }
-
-  get running(): boolean {
-    return this.#child?.exitCode === null && this.#child.signalCode === null;
-  }
-
-  /** Ends the process and waits until it has. */
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || !this.running) return;
-    const ended = once(child, 'exit');
-    child.kill(signal);
-    await ended;
-  }
-}
 
 export class TestEstate {
   readonly etcd: TestEtcd;
@@ -173,6 +134,16 @@ export class TestEstate {
     } catch (error) {
       throw new Error(`no lease:\n${await this.logs()}`, { cause: error });
     }
+  }
+
+  /** Until it is leased and every other member says of itself that it follows: what a failover asks of those it freezes. */
+  async untilFollowed(leader: string, timeoutMs = 45_000): Promise<void> {
+    await this.untilLeased(leader, timeoutMs);
+    await this.until(`all follow ${leader}`, ({ membership, members, heartbeats }) =>
+      Object.keys(membership?.value.members ?? {}).every(
+        (name) => name === leader || (members.has(name) && heartbeats.get(name)?.value.state === 'following'),
+      ),
+    );
   }
 
   /** True or undefined, for `eventually`. */

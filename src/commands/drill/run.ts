@@ -7,6 +7,7 @@ import { allHeld, drillData, drillError, runSections, runsTable } from '../../cl
 import { Progress } from '../../cli/progress.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import { openSandbox, sandboxFlag } from '../../cli/sandbox.ts';
+import { usageError } from '../../domain/errors.ts';
 import { type DrillResult, standingOf } from '../../drills/result.ts';
 import { DRILL_STEPS, type OnStep } from '../../drills/steps.ts';
 
@@ -28,6 +29,7 @@ export default class DrillRun extends CapstanCommand<typeof DrillRun> {
     'drill_heal_incomplete',
     'interrupted',
     'flag_invalid',
+    'flags_conflict',
     'sandbox_not_found',
     'sandbox_busy',
     'history_unwritable',
@@ -68,6 +70,11 @@ export default class DrillRun extends CapstanCommand<typeof DrillRun> {
     ]);
     const drill = drillNamed(this.args.drill);
     const faults = this.flags.faults ?? drill.faults;
+    if (this.flags.rounds !== undefined && faults.length === 0)
+      throw usageError(`--rounds: the drill ${drill.name} has no faults that could follow one another`, {
+        code: 'flags_conflict',
+        next: 'name some: --faults kill-leader-failover,pause-leader-failover',
+      });
     const { paths, state } = await openSandbox(this.flags.name);
     const seed = this.flags.seed ?? randomInt(1, DRAWN_SEED_MAX);
     if (this.flags.seed === undefined) this.output.note(`seed ${seed}`);

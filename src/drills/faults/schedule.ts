@@ -49,10 +49,11 @@ export function planRounds(options: {
   const known = faults.map(faultNamed);
   const random = new Random(seed, IN_TURN_STREAM);
   let bag: Fault[] = [];
-  return Array.from({ length: known.length === 0 ? 0 : rounds }, () => {
+  return Array.from({ length: rounds }).flatMap(() => {
     if (bag.length === 0) bag = [...known];
     const [drawn] = bag.splice(random.whole(0, bag.length - 1), 1);
-    const { name, holdMs } = drawn ?? faultNamed('');
+    if (drawn === undefined) return [];
+    const { name, holdMs } = drawn;
     const spread = Math.min(ROUND_SPREAD_MS, holdMs.max - holdMs.min);
     return {
       fault: name,

@@ -58,6 +58,14 @@ test('a kept run is read back as it was', async () => {
   expect(await store.read('races-1')).toEqual(result('races-1', 'races', 1_000));
 });
 
+test('a run that was kept before faults could follow one another reads as one whose faults overlapped', async () => {
+  const { options, ...rest } = result('races-1', 'races', 1_000);
+  const { rounds, ...before } = options;
+  await store.open('races-1');
+  await store.save({ ...rest, options: before } as unknown as DrillResult);
+  expect((await store.read('races-1')).options).toEqual({ ...before, rounds });
+});
+
 test('runs are listed with the latest first, and each drill has its latest', async () => {
   await save('races-1', 'races', 1_000);
   await save('races-2', 'races', 3_000);
