@@ -1,8 +1,8 @@
 import { string as stringArg } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
-import { usageError } from '../domain/errors.ts';
 import type { LinkPair } from '../sandbox/link/client.ts';
 import type { LinkReport, LinkSettings } from '../sandbox/link/link.ts';
+import { linkUnknown } from '../sandbox/link/link-unknown.ts';
 import { isRegion } from '../sandbox/topology.ts';
 import { linkTable } from './present/sandbox.ts';
 import type { CommandResult } from './result.ts';
@@ -33,12 +33,7 @@ export interface LinkOrder {
 /** Both directions, or one. Throws `link_unknown` (exit 2) for an end that has no links. */
 export function pairsOf({ from, to, oneWay }: LinkOrder, links: readonly LinkReport[]): readonly LinkPair[] {
   const there = to === undefined ? links.flatMap((link) => (link.from === from ? [link.to] : [])) : [to];
-  if (there.length === 0) {
-    throw usageError(`there is no link from ${from}`, {
-      code: 'link_unknown',
-      next: `ends of links: ${[...new Set(links.map((link) => link.from))].join(', ')}; members have some in a sandbox made with --member-links`,
-    });
-  }
+  if (there.length === 0) throw linkUnknown(from, to, links);
   return there.flatMap((end) =>
     oneWay
       ? [{ from, to: end }]

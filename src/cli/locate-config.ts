@@ -52,10 +52,10 @@ export function locateConfig({ flag, environment, folder }: LocateOptions): Conf
     };
   }
   throw usageError(
-    'no estate: no --config, no CAPSTAN_CONFIG, no capstan.yaml here or above, and no sandbox',
+    `no estate: no --config, no CAPSTAN_CONFIG, no capstan.yaml here or above, and no sandbox "${sandbox}"`,
     {
       code: 'config_not_found',
-      next: 'capstan sandbox up, or name the estate with --config=<capstan.yaml>',
+      next: 'capstan sandbox up, or name the estate with --config=<capstan.yaml> or a sandbox with CAPSTAN_SANDBOX',
       data: { folder: resolve(folder), sandbox },
     },
   );

@@ -146,7 +146,10 @@ interface Targets {
 async function targetsOf({ paths, process: name, only }: ProcessOrder): Promise<Targets> {
   const node = nodeNamed(await requireSandboxState(paths), name);
   if (only !== undefined && node.kind !== 'member') {
-    throw usageError(`--only ${only} is for members; ${name} is one process`, { code: 'flags_conflict' });
+    throw usageError(`--only ${only} is for members; ${name} is one process`, {
+      code: 'flags_conflict',
+      next: `leave --only out, or name a member: capstan sandbox status --name ${paths.name}`,
+    });
   }
   const found = (await inspectProcesses(paths)).find((one) => one.node.name === name);
   if (found === undefined) return { all: [], heads: [] };

@@ -118,6 +118,7 @@ test.each([
 ])('%j is refused with a code and the next step', async (args, exit, code) => {
   const { status: exited, result } = await sandbox.capstan(args);
   expect([exited, result.ok, result.error?.code]).toEqual([exit, false, code]);
+  expect(result.error?.next).toEqual(expect.any(String));
 });
 
 /** Two regions that are far apart, and issuers of the user's own instead of the shipped ones. */

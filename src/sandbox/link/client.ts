@@ -44,7 +44,7 @@ export class LinkClient {
   /** Throws CapstanError `link_unreachable` (exit 7), or what the link process refused. */
   async #ask(body: unknown, timeoutMs = REQUEST_TIMEOUT_MS): Promise<LinkReport[]> {
     let response: Response;
-    let answer: { links?: LinkReport[]; code?: string; message?: string };
+    let answer: { links?: LinkReport[]; code?: string; message?: string; next?: string };
     try {
       const token = (await readFile(this.#paths.secret('link'), 'utf8')).trim();
       response = await fetch(this.#url, {
@@ -65,6 +65,7 @@ export class LinkClient {
     throw new CapstanError(answer.message ?? `the link process answered ${response.status}`, {
       code: answer.code ?? 'link_refused',
       exit: ExitCode.usage,
+      ...(answer.next === undefined ? {} : { next: answer.next }),
     });
   }
 }

@@ -41,8 +41,10 @@ export async function openLinkControl(options: LinkControlOptions): Promise<{ cl
     answer(incoming, options).then(
       (body) => send(response, 200, body),
       (error: unknown) => {
-        if (error instanceof CapstanError) send(response, 400, { code: error.code, message: error.message });
-        else send(response, error === UNAUTHORIZED ? 401 : 400, { message: messageOf(error) });
+        if (error instanceof CapstanError) {
+          const { code, message, next } = error;
+          send(response, 400, { code, message, next });
+        } else send(response, error === UNAUTHORIZED ? 401 : 400, { message: messageOf(error) });
       },
     );
   });

@@ -1,5 +1,5 @@
-import { usageError } from '../../domain/errors.ts';
 import { Link, type LinkReport, type LinkSettings } from './link.ts';
+import { linkUnknown } from './link-unknown.ts';
 
 /** A change of one direction; keys that are left out stay as they are. */
 export interface LinkChange {
@@ -58,11 +58,11 @@ export class Links {
   #kept(from: string, to: string): Kept {
     const kept = this.#links.get(`${from} ${to}`);
     if (kept !== undefined) return kept;
-    const ends = new Set([...this.#links.values()].map(({ link }) => link.from));
-    throw usageError(`there is no link from ${from} to ${to}`, {
-      code: 'link_unknown',
-      next: `ends of links: ${[...ends].join(', ')}`,
-    });
+    throw linkUnknown(
+      from,
+      to,
+      [...this.#links.values()].map(({ link }) => link),
+    );
   }
 }
 

@@ -240,6 +240,17 @@ test('a sender to a reader that stands still is held back, not buffered without 
   expect(accepted).toBeLessThan(40);
 });
 
-test('a link between regions that do not exist is named', () => {
-  expect(() => links.get('new-york', 'paris')).toThrow('there is no link from new-york to paris');
+test('a link that does not exist is named, with those that do', () => {
+  expect(() => links.get('new-york', 'paris')).toThrow(
+    expect.objectContaining({
+      message: 'there is no link from new-york to paris',
+      exit: 2,
+      next: 'links from new-york go to madrid',
+    }),
+  );
+  expect(() => links.get('paris', 'new-york')).toThrow(
+    expect.objectContaining({
+      next: 'ends of links: new-york, madrid; members have some in a sandbox made with --member-links',
+    }),
+  );
 });
