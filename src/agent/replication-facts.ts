@@ -36,14 +36,18 @@ const WALSENDERS = `
     pid || '/' || extract(epoch from reply_time) as reply_mark
   from pg_stat_replication`;
 
-/** Head positions of every shard that has a head row. On a standby: what has been replayed. */
+/**
+ * Head positions of every shard that is owned here. On a standby: what has been replayed. Heads of shards that are only on
+ * their way here, or were left behind, move by another cluster's decisions and are no part of this one's log.
+ */
 export async function readPositions(session: Session): Promise<Record<string, string>> {
   const [there] = await session.query<{ there: boolean }>(
     `select to_regclass('capstan.shard_head') is not null as there`,
   );
   if (there?.there !== true) return {};
   const rows = await session.query<{ shard: number; position: string }>(
-    'select shard_id as shard, position::text from capstan.shard_head order by shard_id',
+    `select shard_id as shard, position::text from capstan.shard_head join capstan.shard_authority using (shard_id)
+      where state <> 'moved' order by shard_id`,
   );
   return Object.fromEntries(rows.map(({ shard, position }) => [String(shard), position]));
 }

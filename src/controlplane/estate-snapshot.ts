@@ -1,4 +1,5 @@
 import type { Contract } from '../domain/contract.ts';
+import type { MoveRecord, MoveReport } from '../domain/move-records.ts';
 import type { EstateRecord, MapRecord, ShardRecord } from '../domain/records.ts';
 import type { ShardId } from '../domain/shard.ts';
 import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';
@@ -13,6 +14,9 @@ export interface EstateView {
   readonly map: Versioned<MapRecord> | undefined;
   readonly shards: ReadonlyMap<ShardId, Versioned<ShardRecord>>;
   readonly clusters: ReadonlyMap<string, ClusterView>;
+  /** Streams of shards on the move, by their keys. */
+  readonly moves: ReadonlyMap<string, Versioned<MoveRecord>>;
+  readonly moveReports: ReadonlyMap<string, Versioned<MoveReport>>;
   /** The store revision of the last change that is in this view. */
   readonly revision: string;
 }
@@ -24,6 +28,8 @@ export const EMPTY_ESTATE_VIEW: EstateView = {
   map: undefined,
   shards: new Map(),
   clusters: new Map(),
+  moves: new Map(),
+  moveReports: new Map(),
   revision: '0',
 };
 
@@ -80,6 +86,8 @@ export function nextEstateView({
     map: one(keys.map, view.map),
     shards: nextShards(keys, view.shards, { changed: keysShown, kvs }),
     clusters: nextClusters(keys, view.clusters, { changed: keysShown, kvs, shown }),
+    moves: nextByKey(keys.moves, view.moves, { changed: keysShown, kvs }),
+    moveReports: nextByKey(keys.moveReports, view.moveReports, { changed: keysShown, kvs }),
     revision,
   };
 }
@@ -99,6 +107,22 @@ function nextShards(
     shards.set(record.value.shard, record);
   }
   return shards;
+}
+
+function nextByKey<T>(
+  prefix: string,
+  before: ReadonlyMap<string, Versioned<T>>,
+  { changed, kvs }: { changed: readonly string[]; kvs: Kvs },
+): ReadonlyMap<string, Versioned<T>> {
+  const own = changed.filter((key) => key.startsWith(prefix));
+  if (own.length === 0) return before;
+  const records = new Map(before);
+  for (const key of own) {
+    const kv = kvs.get(key);
+    if (kv === undefined) records.delete(key);
+    else records.set(key, recordOf<T>(kv));
+  }
+  return records;
 }
 
 function nextClusters(

@@ -179,6 +179,30 @@ export class Keys {
   reportChunks(operation: string): string {
     return `${this.lossReport(operation)}report/`;
   }
+  /** Streams of shards on the move, by operation and stream. */
+  get moves(): string {
+    return `${this.live}moves/`;
+  }
+  movesOf(operation: string): string {
+    return `${this.moves}${operation}/`;
+  }
+  move(operation: string, stream: number): string {
+    return this.movesOf(operation) + String(stream).padStart(4, '0');
+  }
+  /** What the leaders of both clusters say of each stream. */
+  get moveReports(): string {
+    return `${this.live}move-reports/`;
+  }
+  moveReportsOf(operation: string): string {
+    return `${this.moveReports}${operation}/`;
+  }
+  moveReport(operation: string, stream: number, cluster: string): string {
+    return `${this.moveReportsOf(operation)}${String(stream).padStart(4, '0')}/${cluster}`;
+  }
+  /** The id of the operation that moves a shard; admits one. */
+  moving(shard: number): string {
+    return `${this.live}moving/${String(shard).padStart(SHARD_DIGITS, '0')}`;
+  }
   get operations(): string {
     return `${this.prefix}operations/`;
   }

@@ -29,6 +29,8 @@ export interface ShardRecord {
   readonly state: ShardState;
   /** The map version that wrote this entry. */
   readonly mapVersion: number;
+  /** The position at which it came from another cluster: below it the owner doesn't open. Absent: it never did. */
+  readonly handover?: string;
 }
 
 export interface ShardOwner {

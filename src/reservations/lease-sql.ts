@@ -106,6 +106,8 @@ export interface AdoptedShard {
   readonly shard: ShardId;
   readonly generation: number;
   readonly state: 'serving' | 'sealed';
+  /** The position at which another cluster handed it over; below it, it stays shut. */
+  readonly handover?: string | undefined;
 }
 
 export interface AdoptTerm {
@@ -124,6 +126,8 @@ export interface Adoption {
   readonly authorityChanged: number;
   readonly moved: number;
   readonly lineageWritten: number;
+  /** Shards whose rows here end before their handover: they stay shut. */
+  readonly withheld: number;
 }
 
 /**
@@ -137,12 +141,13 @@ export async function adoptTerm(client: SqlClient, adoption: AdoptTerm): Promise
     'select capstan.adopt_term($1, $2, $3, $4, $5, $6) as answer',
     [cluster, epoch, term, reason, JSON.stringify(shards), incarnation ?? null],
   );
-  const { heads_made, authority_changed, moved, lineage_written } = rows[0]?.answer ?? {};
+  const { heads_made, authority_changed, moved, lineage_written, withheld } = rows[0]?.answer ?? {};
   return {
     headsMade: heads_made ?? 0,
     authorityChanged: authority_changed ?? 0,
     moved: moved ?? 0,
     lineageWritten: lineage_written ?? 0,
+    withheld: withheld ?? 0,
   };
 }
 

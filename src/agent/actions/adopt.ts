@@ -6,7 +6,7 @@ import type { Work } from '../work.ts';
 export const shardsOf = (estate: EstateView, cluster: string) =>
   [...estate.shards.values()]
     .filter(({ value }) => value.cluster === cluster)
-    .map(({ value: { shard, generation, state } }) => ({ shard, generation, state }));
+    .map(({ value: { shard, generation, state, handover } }) => ({ shard, generation, state, handover }));
 
 /** Makes this Postgres agree with the map under the authority's term. Repeats change nothing. */
 export async function adopt(work: Work, reason: string): Promise<void> {
@@ -25,5 +25,11 @@ export async function adopt(work: Work, reason: string): Promise<void> {
       shards: shardsOf(estate, cluster),
     }),
   );
-  logger.info({ term: authority.value.term, epoch, reason, ...adoption }, 'term adopted');
+  const about = { term: authority.value.term, epoch, reason, ...adoption };
+  logger.info(about, 'term adopted');
+  if (adoption.withheld > 0)
+    logger.error(
+      about,
+      'shards stay shut: their rows end before the position at which they were handed over',
+    );
 }

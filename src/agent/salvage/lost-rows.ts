@@ -21,9 +21,10 @@ export function cutsOf(
   return cuts;
 }
 
-/** Asked of the leader: where each of its terms after `term` began, shard by shard. */
+/** Asked of the leader: where each of its cluster's terms after `term` began, shard by shard. A moved shard has other clusters' too. */
 export const NEWER_TERMS = `
-  select shard_id as shard, min(first_position)::text as first from capstan.lineage where term > $1 group by shard_id`;
+  select shard_id as shard, min(first_position)::text as first from capstan.lineage
+    where term > $1 and cluster = $2 group by shard_id`;
 
 /** The highest term that this data knows of; 0 where it was never decided on. */
 export async function termOfData(session: Session): Promise<number> {

@@ -36,7 +36,7 @@ export async function salvage(
   const kept = await withShutData(context, postgres, signal, async (session, end) => {
     const term = await termOfData(session);
     const { rows: began } = await askLeader(context, leader.name, (client) =>
-      client.query<{ shard: number; first: string }>(NEWER_TERMS, [term]),
+      client.query<{ shard: number; first: string }>(NEWER_TERMS, [term, context.cluster]),
     );
     const cuts = cutsOf(
       began,

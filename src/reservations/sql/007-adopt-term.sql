@@ -3,7 +3,9 @@ set local role capstan_owner;
 -- Makes this Postgres agree with the map, under a term: what is decided later is decided under it. Refuses a term, an epoch or a
 -- generation below what this Postgres has seen. Doing it again changes nothing.
 --
--- `p_shards`: all shards that the map gives to the cluster, [{shard, generation, state}]. Shards that are no longer in it are
+-- `p_shards`: all shards that the map gives to the cluster, [{shard, generation, state, handover}]. A shard that came from another
+-- cluster has the position at which it was handed over: while the head here is below it, rows are missing, and the shard is
+-- withheld: sealed, without a lineage row. Shards that are no longer in it are
 -- marked `moved`. A changed shard's head is locked first, and every head when the term changes: batches in flight drain before
 -- the authority changes, and what they commit belongs to the lineage before.
 create function capstan.adopt_term(
@@ -16,6 +18,7 @@ declare
   v_changed integer;
   v_moved integer;
   v_lineage integer;
+  v_withheld integer[];
 begin
   perform capstan.demand_leader();
   insert into capstan.cluster_state (cluster, epoch, term, estate_incarnation)
@@ -56,15 +59,21 @@ begin
     where (epoch, term) is distinct from (p_epoch, p_term)
       or (estate_incarnation is null and p_incarnation is not null);
 
+  select coalesce(pg_catalog.array_agg(m.shard), '{}') into v_withheld
+    from pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, handover bigint)
+    left join capstan.shard_head h on h.shard_id = m.shard
+    where coalesce(h.position, -1) < m.handover;
+
   -- Not ON CONFLICT: that would wait for a decision in flight on a head which is there already.
   insert into capstan.shard_head (shard_id, position, generation, term, epoch)
     select m.shard, 0, m.generation, p_term, p_epoch
       from pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
-      where not exists (select 1 from capstan.shard_head h where h.shard_id = m.shard);
+      where m.shard <> all (v_withheld)
+        and not exists (select 1 from capstan.shard_head h where h.shard_id = m.shard);
   get diagnostics v_made = row_count;
 
   insert into capstan.shard_authority as a (shard_id, cluster, generation, state)
-    select m.shard, p_cluster, m.generation, m.state
+    select m.shard, p_cluster, m.generation, case when m.shard = any (v_withheld) then 'sealed' else m.state end
       from pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
       order by m.shard
     on conflict (shard_id) do update
@@ -78,15 +87,20 @@ begin
   get diagnostics v_moved = row_count;
 
   insert into capstan.lineage (shard_id, generation, term, first_position, cluster, reason, began_at)
-    select h.shard_id, m.generation, p_term, h.position + 1, p_cluster, p_reason, capstan.wall_clock()
+    select h.shard_id, m.generation, p_term, h.position + 1, p_cluster,
+        case when exists (select 1 from capstan.lineage l where l.shard_id = m.shard and l.generation < m.generation)
+            and not exists (select 1 from capstan.lineage l where l.shard_id = m.shard and l.generation = m.generation)
+          then 'move' else p_reason end,
+        capstan.wall_clock()
       from capstan.shard_head h
       join pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
         on m.shard = h.shard_id
+      where m.shard <> all (v_withheld)
     on conflict (shard_id, generation, term) do nothing;
   get diagnostics v_lineage = row_count;
 
   return pg_catalog.json_build_object('heads_made', v_made, 'authority_changed', v_changed, 'moved', v_moved,
-    'lineage_written', v_lineage);
+    'lineage_written', v_lineage, 'withheld', pg_catalog.cardinality(v_withheld));
 end $$;
 
 reset role;
