@@ -13,7 +13,7 @@ const WORTH_ASKING_MS = 10;
 /**
  * Finds out what became of commands whose reply was lost, by their tokens, through whoever is the authority by now. "Not
  * found" settles nothing under the term that it was sent under: the lost one may still be in flight. Under a later term of the
- * same cluster it can't be: the fence refuses the old term, and the log that goes on is without it. Then it is sent again,
+ * same cluster it can't be: the fence refuses the old term, and the log that goes on is without it; nor under a later generation. Then it is sent again,
  * under the same token; not where decisions of that term may have been lost: that is the loss report's to say. What isn't
  * found out by the caller's deadline stays `unknown`.
  */
@@ -66,10 +66,23 @@ export class UnknownResolver {
 
   /** Whether what was sent by the one route and isn't found by the other can't come any more, and was never decided. */
   #isGone({ scope: sent }: ShardRoute, { scope: asked }: ShardRoute): boolean {
-    const { cluster, generation, term } = sent;
-    if (asked.cluster !== cluster || asked.generation !== generation || asked.term <= term) return false;
-    const losses = this.#routes.view.clusters.get(cluster)?.losses;
-    return ![...(losses?.values() ?? [])].some(({ value }) => value.formerTerm >= term);
+    const { cluster, generation, term, shard } = sent;
+    const later =
+      asked.generation === generation
+        ? asked.cluster === cluster && asked.term > term
+        : // A shard is sealed before it moves: its owner's last batch had ended, and what it decided came along.
+          asked.generation > generation;
+    return later && !this.#mayBeLost({ cluster, term, shard });
+  }
+
+  /** Whether a failover may have lost what was decided there and then: of that cluster, or of one that had the shard since. */
+  #mayBeLost({ cluster, term, shard }: Pick<ShardRoute['scope'], 'cluster' | 'term' | 'shard'>): boolean {
+    for (const [name, { losses }] of this.#routes.view.clusters)
+      for (const { value } of losses.values()) {
+        const concerns = name === cluster ? value.formerTerm >= term : String(shard) in value.positions;
+        if (concerns) return true;
+      }
+    return false;
   }
 
   async #take({ scope, leader }: ShardRoute): Promise<LeaderConnection | undefined> {

@@ -16,7 +16,11 @@ const routeOf = (term: number, over: { readonly cluster?: string; readonly gener
 });
 
 /** Resolves one command that was sent under term 1, by an authority that knows nothing of its token. */
-async function resolveAt(asked: ShardRoute, losses: readonly { readonly formerTerm: number }[] = []) {
+async function resolveAt(
+  asked: ShardRoute,
+  losses: readonly { readonly formerTerm: number }[] = [],
+  elsewhere: readonly { readonly positions: Readonly<Record<string, string>> }[] = [],
+) {
   const sentAgain: string[] = [];
   const client = {
     on: () => client,
@@ -24,12 +28,18 @@ async function resolveAt(asked: ShardRoute, losses: readonly { readonly formerTe
     query: () =>
       Promise.resolve({ rows: [{ answer: JSON.stringify({ left_ms: 5_000, outcome: null, hash: null }) }] }),
   };
-  const found = new Map(losses.map((value, index) => [String(index), { value, revision: '1' }]));
+  const named = (values: readonly object[]) =>
+    new Map(values.map((value, index) => [String(index), { value, revision: '1' }]));
   const resolver = new UnknownResolver({
     routes: {
       routeOf: () => asked,
       changed: (_shard: number, _route: unknown, ms: number) => new Promise((done) => setTimeout(done, ms)),
-      view: { clusters: new Map([['c1', { losses: found }]]) },
+      view: {
+        clusters: new Map([
+          ['c1', { losses: named(losses) }],
+          ['c2', { losses: named(elsewhere) }],
+        ]),
+      },
     } as unknown as RouteTable,
     connections: { take: async () => ({ client, release: () => undefined }) } as unknown as LeaderConnections,
     sendAgain: (_shard, ticket) => {
@@ -62,10 +72,18 @@ describe('a command whose connection broke and that nobody knows', () => {
 
   it.each<[string, ShardRoute]>([
     ['under its own term', routeOf(1)],
-    ['by another cluster', routeOf(2, { cluster: 'c2' })],
-    ['under another generation', routeOf(2, { generation: 2 })],
+    ['by another cluster under the same generation', routeOf(2, { cluster: 'c2' })],
+    ['under an older generation', routeOf(2, { generation: 0 })],
   ])('stays unknown %s: it may still be in flight', async (_where, route) => {
     expect(await resolveAt(route)).toEqual({ sentAgain: [], answer: { kind: 'unknown' } });
+  });
+
+  it('is sent again when the shard has moved: its former owner was sealed, and all that it decided came along', async () => {
+    const moved = routeOf(1, { cluster: 'c2', generation: 2 });
+    expect((await resolveAt(moved)).sentAgain).toEqual(['waiting']);
+    expect((await resolveAt(moved, [{ formerTerm: 1 }])).sentAgain).toEqual([]);
+    expect((await resolveAt(moved, [], [{ positions: { '1': '7' } }])).sentAgain).toEqual([]);
+    expect((await resolveAt(moved, [], [{ positions: { '2': '7' } }])).sentAgain).toEqual(['waiting']);
   });
 
   it('stays unknown where decisions of its term may have been lost, and not for older losses', async () => {
