@@ -18,14 +18,24 @@ export const refusedAnswer = (code: ProblemCode, detail: string): Answer => ({
 
 export const UNKNOWN: Answer = { kind: 'unknown' };
 
-/** What a refused batch means to its callers. `again`: the route, the leader's grant or the lock is behind; the same batch may be sent again. */
-type Judgement = { readonly code: ProblemCode; readonly again: 'no' | 'on-change' | 'on-grant' | 'at-once' };
+/** After a move Postgres follows the map by itself within moments, and callers wait for that. */
+const FOLLOWS_THE_MAP_MS = 10;
+
+/**
+ * What a refused batch means to its callers. `again`: the route, the leader's grant or the lock is behind; the same batch may be
+ * sent again. `withinMs`: the route may be right and Postgres behind; when to try it once more.
+ */
+type Judgement = {
+  readonly code: ProblemCode;
+  readonly again: 'no' | 'on-change' | 'on-grant' | 'at-once';
+  readonly withinMs?: number;
+};
 
 const JUDGEMENTS: Readonly<Record<FenceReason | 'busy', Judgement>> = {
   staleTerm: { code: 'route_stale', again: 'on-change' },
-  staleGeneration: { code: 'route_stale', again: 'on-change' },
+  staleGeneration: { code: 'route_stale', again: 'on-change', withinMs: FOLLOWS_THE_MAP_MS },
   staleEpoch: { code: 'route_stale', again: 'on-change' },
-  shardNotOwned: { code: 'route_stale', again: 'on-change' },
+  shardNotOwned: { code: 'route_stale', again: 'on-change', withinMs: FOLLOWS_THE_MAP_MS },
   wrongCluster: { code: 'route_stale', again: 'on-change' },
   notLeader: { code: 'route_stale', again: 'on-change' },
   shardSealed: { code: 'shard_sealed', again: 'on-change' },

@@ -98,10 +98,11 @@ export class DecisionSender {
         return { kind: 'done' };
       case 'refused': {
         if (result.reason === 'badCommand' && batch.length > 1) return this.#oneByOne(shard, batch);
-        const { code, again } = judge(result);
+        const { code, again, withinMs = TRY_AGAIN_AFTER_MS } = judge(result);
         if (again === 'no') return refuse(batch, code, result.message);
         const answer = refusedAnswer(code, result.message);
-        if (again === 'on-change') return this.#again(route, batch, answer);
+        if (again === 'on-change')
+          return this.#again(route, batch, answer, this.#options.routes.changed(shard, route, withinMs));
         if (again === 'on-grant') return this.#again(route, batch, answer, this.#options.granted(route));
         for (const ticket of batch) ticket.markUnsent(answer);
         return { kind: 'again', when: Promise.resolve() };
