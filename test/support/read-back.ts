@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { vi } from 'vitest';
 import { shardOf, DEFAULT_SHARD_COUNT } from '../../src/domain/shard.ts';
 import type { ClusterSummary } from '../../src/cli/schemas/cluster.ts';
+import type { ShardList } from '../../src/cli/schemas/map.ts';
 import type { Desks } from './desk-client.ts';
 import { type Evidence, judge, type Resolution, type ShardFacts, unknownTokens } from './oracle.ts';
 import type { TestSandbox } from './sandbox.ts';
@@ -52,13 +53,22 @@ export function postgresUrl({ environment }: TestSandbox, member: string, role: 
   return url;
 }
 
+/** Who owns each shard, by the map as it is now. */
+async function ownersIn(sandbox: TestSandbox): Promise<ReadonlyMap<number, string>> {
+  const { result } = await sandbox.capstan<ShardList>(['shard', 'list']);
+  if (!result.ok) throw new Error(`shard list: ${result.error?.message}`);
+  return new Map(result.data.shards.map(({ shard, cluster }) => [shard, cluster]));
+}
+
 /** Reads everything back from the authorities and asks for each unknown token; answers what broke a promise. */
 export async function verdict(sandbox: TestSandbox, desks: Desks): Promise<string[]> {
   const attempts = [...desks.history.attempts];
   const resolutions: Resolution[] = [];
   for (const token of unknownTokens(attempts)) resolutions.push(await settledResolution(desks, token));
   const shards: ShardFacts[] = [];
-  const wanted = Map.groupBy(new Set(attempts.map(({ issuer }) => issuer)), clusterOf);
+  const owners = await ownersIn(sandbox);
+  const ownerOf = (issuer: string) => owners.get(shardOf(issuer, DEFAULT_SHARD_COUNT)) ?? 'nobody';
+  const wanted = Map.groupBy(new Set(attempts.map(({ issuer }) => issuer)), ownerOf);
   for (const [cluster, issuers] of wanted) {
     const { leader } = await clusterState(sandbox, cluster);
     if (leader === null) throw new Error(`${cluster} has no leader`);

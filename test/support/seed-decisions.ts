@@ -7,7 +7,7 @@ export interface SeedOptions {
   readonly client: ClientBase;
   readonly shards: readonly ShardId[];
   readonly shardCount: number;
-  /** Each is a reservation, a token and an entry of the log. */
+  /** Each is a token, an entry of the log, and, but for the first, a reservation. */
   readonly decisionsPerShard: number;
 }
 
@@ -20,9 +20,7 @@ export interface SeededShard {
 const NOTIONAL = 100;
 const LIMIT = 10n ** 15n;
 
-/**
- * Writes confirmed reservations of one issuer a shard, in one transaction a shard, behind what is there. Answers the issuers.
- */
+/** Writes a limit and confirmed reservations of one new issuer a shard, one transaction a shard, behind what is there. */
 export async function seedDecisions(options: SeedOptions): Promise<readonly SeededShard[]> {
   const { client, shards, shardCount, decisionsPerShard } = options;
   const seeded = issuersOf(shards, shardCount);
@@ -54,6 +52,7 @@ export function issuersOf(shards: readonly ShardId[], shardCount: number): reado
   return [...found].map(([shard, issuer]) => ({ shard, issuer })).toSorted((a, b) => a.shard - b.shard);
 }
 
+/** The first is the issuer's limit, all others are reservations. */
 const SEED_ROWS = `
   with scope as (
     select h.position as base, a.generation, s.term, s.epoch
@@ -62,29 +61,29 @@ const SEED_ROWS = `
       cross join capstan.cluster_state s
       where h.shard_id = $1
   ), numbered as (
-    select scope.*, scope.base + n as position, n, 'seed-' || scope.base + n as token, 'seed-r-' || scope.base + n as reservation
+    select scope.*, scope.base + n as position, n = 1 as limits, 'seed-' || scope.base + n as token,
+        case when n > 1 then 'seed-r-' || scope.base + n end as reservation,
+        case when n = 1 then $5::bigint else $4::bigint end as amount, $4::bigint * (n - 1) as reserved
       from scope, generate_series(1, $3::bigint) n
   ), exposure as (
     insert into capstan.issuer_exposure (shard_id, issuer_id, limit_cents, reserved_cents, open_count, position)
-      select $1, $2, $5::bigint, $4::bigint * $3::bigint, $3::bigint, base + $3::bigint from scope
-      on conflict (shard_id, issuer_id) do update
-        set reserved_cents = issuer_exposure.reserved_cents + excluded.reserved_cents,
-          open_count = issuer_exposure.open_count + excluded.open_count, position = excluded.position
+      select $1, $2, $5::bigint, $4::bigint * ($3::bigint - 1), $3::bigint - 1, base + $3::bigint from scope
   ), reservations as (
     insert into capstan.reservation (shard_id, issuer_id, reservation_id, desk, notional_cents, status, reservation_token,
         decided_position, position, decided_at)
-      select $1, $2, reservation, 'madrid', $4::bigint, 'confirmed', token, position, position, now() from numbered
+      select $1, $2, reservation, 'madrid', amount, 'confirmed', token, position, position, now()
+        from numbered where not limits
   ), tokens as (
     insert into capstan.reservation_token (shard_id, issuer_id, reservation_token, command, desk, body_hash, outcome,
         reservation_id, amount_cents, reserved_after, limit_after, position, generation, term, decided_at)
-      select $1, $2, token, 'reserve', 'madrid', sha256(token::bytea), 'confirmed', reservation, $4::bigint,
-          $4::bigint * n, $5::bigint, position, generation, term, now()
+      select $1, $2, token, case when limits then 'set-limit' else 'reserve' end, 'madrid', sha256(token::bytea), 'confirmed',
+          reservation, amount, reserved, $5::bigint, position, generation, term, now()
         from numbered
   ), log as (
     insert into capstan.outbox (shard_id, position, generation, term, event, issuer_id, desk, reservation_token,
         reservation_id, amount_cents, reserved_after, limit_after, decided_at)
-      select $1, position, generation, term, 'reserved', $2, 'madrid', token, reservation, $4::bigint, $4::bigint * n,
-          $5::bigint, now()
+      select $1, position, generation, term, case when limits then 'limit_set' else 'reserved' end, $2, 'madrid', token,
+          reservation, amount, reserved, $5::bigint, now()
         from numbered
   )
   update capstan.shard_head h
