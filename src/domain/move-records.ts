@@ -32,6 +32,9 @@ export interface VerificationCursor {
   /** The last key that was compared; null: the table begins. */
   readonly after: readonly string[] | null;
   readonly rows: string;
+  readonly laterRows: string;
+  /** Where each shard stood when its comparison began: what was decided since is looked at once more at the end. */
+  readonly positions: Positions;
   readonly startedAt: string;
 }
 
