@@ -199,9 +199,12 @@ export class Keys {
   moveReport(operation: string, stream: number, cluster: string): string {
     return `${this.moveReportsOf(operation)}${String(stream).padStart(4, '0')}/${cluster}`;
   }
+  get movingShards(): string {
+    return `${this.live}moving/`;
+  }
   /** The id of the operation that moves a shard; admits one. */
   moving(shard: number): string {
-    return `${this.live}moving/${String(shard).padStart(SHARD_DIGITS, '0')}`;
+    return this.movingShards + String(shard).padStart(SHARD_DIGITS, '0');
   }
   get operations(): string {
     return `${this.prefix}operations/`;
