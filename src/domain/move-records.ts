@@ -96,6 +96,39 @@ export interface MoveRecord {
   readonly updatedAt: string;
 }
 
+/**
+ * What a person asks of a rebalance.
+ * - `copy`: copied, followed and verified. `verify`: compared once more.
+ * - `cutover`: owned by `to`. `reverse`: owned by `from` again.
+ * - `complete`: whoever owns them keeps them, and the other one is cleaned. `cancel`: the same, only where `from` still owns them.
+ */
+export type MoveGoalKind = 'copy' | 'verify' | 'cutover' | 'reverse' | 'complete' | 'cancel';
+
+export interface MoveGoal {
+  readonly kind: MoveGoalKind;
+  /** Those that weren't so when it was asked for. */
+  readonly streams: readonly number[];
+  /** Null: the plan's. */
+  readonly pauseBudgetMs: number | null;
+  readonly askedBy: string;
+  readonly askedAt: string;
+}
+
+/** How a stream ended; all that is left of it. */
+export interface MoveOutcome {
+  readonly stream: number;
+  readonly outcome: 'moved' | 'kept';
+  readonly from: string;
+  readonly to: string;
+  readonly owner: string;
+  readonly shards: readonly ShardId[];
+  readonly generations: Readonly<Record<string, number>>;
+  /** Where the shards were handed over last; null: they never were. */
+  readonly positions: Positions | null;
+  readonly pauseMs: number | null;
+  readonly at: string;
+}
+
 /** Of the slot that a leg is sent from. `lost`: gone, or invalidated by the bound on retained WAL. */
 export type SlotState = 'absent' | 'made' | 'active' | 'lost';
 
