@@ -45,6 +45,8 @@ export function scriptedSides(movers: ScriptedMovers, script: SidesScript = {}):
         table: 'reservation',
         after: ['a'],
         rows: '100',
+        laterRows: '0',
+        positions: {},
         startedAt: new Date().toISOString(),
       });
       await script.hold;

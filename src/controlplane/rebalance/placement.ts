@@ -67,8 +67,8 @@ export function placeBalance(inputs: PlacementInputs): readonly Placement[] {
     const ceiling = fair * (1 + inputs.tolerance);
     const giving = new Set(places);
     while (moves.length < inputs.shardsMax) {
-      const fullest = extreme([...giving], (a, b) => a.load > b.load);
-      const emptiest = extreme(places, (a, b) => a.load < b.load);
+      const fullest = fullestOf(giving);
+      const emptiest = emptiestOf(places);
       if (fullest === undefined || emptiest === undefined || fullest.load <= ceiling) break;
       // Never past the middle of both: what moves must not have to move back.
       const weightMax = Math.min((fullest.load - emptiest.load) / 2, ceiling - emptiest.load);
@@ -110,7 +110,7 @@ export function placeDrain(inputs: PlacementInputs & { readonly cluster: string 
   const moves: Placement[] = [];
   const left: ShardId[] = [];
   for (const { shard, weight } of leaving) {
-    const emptiest = extreme(targets, (a, b) => a.load < b.load);
+    const emptiest = emptiestOf(targets);
     if (emptiest === undefined || moves.length >= shardsMax || emptiest.load + weight > ceiling) {
       left.push(shard);
       continue;
@@ -134,10 +134,16 @@ function regions({ clusters, shards, anyRegion }: PlacementInputs): readonly (re
 const fairShare = (places: readonly Place[]): number =>
   places.reduce((sum, { load }) => sum + load, 0) / Math.max(1, places.length);
 
-/** The first one that no other goes before. */
-function extreme(places: readonly Place[], before: (a: Place, b: Place) => boolean): Place | undefined {
-  let [found] = places;
-  for (const place of places) if (found === undefined || before(place, found)) found = place;
+/** The first of them in order of name. */
+function fullestOf(places: Iterable<Place>): Place | undefined {
+  let found: Place | undefined;
+  for (const place of places) if (found === undefined || place.load > found.load) found = place;
+  return found;
+}
+
+function emptiestOf(places: Iterable<Place>): Place | undefined {
+  let found: Place | undefined;
+  for (const place of places) if (found === undefined || place.load < found.load) found = place;
   return found;
 }
 

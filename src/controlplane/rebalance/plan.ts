@@ -81,14 +81,12 @@ function choose(
     };
   }
   const placement = {
-    shards: inputs.shards.map(
-      ({ shard, cluster }): PlacedShard => ({
-        shard,
-        cluster,
-        weight: weights.get(shard) ?? 0,
-        held: moving.has(shard) || pinned.has(shard),
-      }),
-    ),
+    shards: inputs.shards.map(({ shard, cluster }): PlacedShard => ({
+      shard,
+      cluster,
+      weight: weights.get(shard) ?? 0,
+      held: moving.has(shard) || pinned.has(shard),
+    })),
     clusters: [...clusters].map(([name, { record }]) => ({
       name,
       region: record?.value.homeRegion ?? '',
@@ -133,10 +131,7 @@ function involvedIn({ ask, shards, clusters }: RebalancePlanInputs, streams: rea
   return new Set([...names].filter((name) => clusters.has(name)).toSorted());
 }
 
-function noTarget(
-  { ask, shards }: RebalancePlanInputs,
-  { placements }: Chosen,
-): readonly PlanRefusal[] {
+function noTarget({ ask, shards }: RebalancePlanInputs, { placements }: Chosen): readonly PlanRefusal[] {
   if (ask.kind !== 'drain' || placements.length > 0) return [];
   if (!shards.some(({ cluster }) => cluster === ask.cluster)) return [];
   return [

@@ -17,14 +17,23 @@ interface Pairing {
   readonly concurrentCopiesMax: number;
 }
 
+/** How many streams each cluster gives and takes. */
+interface Counted extends Pairing {
+  readonly gives: ReadonlyMap<string, number>;
+  readonly takes: ReadonlyMap<string, number>;
+}
+
 /** What the leaders' Postgres say against the streams: versions, schemas, settings, room. */
 export function postgresRefusals(about: Pairing): readonly PlanRefusal[] {
   const names = [...new Set(about.streams.flatMap(({ from, to }) => [from, to]))].toSorted();
   const pairs = [...new Map(about.streams.map(({ from, to }) => [`${from} ${to}`, { from, to }])).values()];
+  const counted = {
+    ...about,
+    gives: countBy(about.streams.map(({ from }) => from)),
+    takes: countBy(about.streams.map(({ to }) => to)),
+  };
   return [
-    ...names.flatMap((cluster) =>
-      sideRefusals({ cluster, measured: about.measured.get(cluster) }, about),
-    ),
+    ...names.flatMap((cluster) => sideRefusals({ cluster, measured: about.measured.get(cluster) }, counted)),
     ...pairs.flatMap((pair) => pairRefusals(pair, about.measured)),
     ...diskRefusals(about),
   ];
@@ -37,7 +46,7 @@ export const diskUnknown = ({ streams, measured }: Pairing): readonly string[] =
     return side?.kind === 'measured' && side.diskFreeBytes === null;
   });
 
-function sideRefusals({ cluster, measured }: Side, about: Pairing): readonly PlanRefusal[] {
+function sideRefusals({ cluster, measured }: Side, about: Counted): readonly PlanRefusal[] {
   if (measured === undefined) return [];
   if (measured.kind === 'unreachable')
     return [
@@ -76,9 +85,8 @@ function sideRefusals({ cluster, measured }: Side, about: Pairing): readonly Pla
   return [...found, ...roomRefusals(cluster, room, about)];
 }
 
-function roomRefusals(cluster: string, room: ReplicationRoom, about: Pairing): readonly PlanRefusal[] {
-  const gives = about.streams.filter(({ from }) => from === cluster).length;
-  const takes = about.streams.filter(({ to }) => to === cluster).length;
+function roomRefusals(cluster: string, room: ReplicationRoom, about: Counted): readonly PlanRefusal[] {
+  const [gives, takes] = [about.gives.get(cluster) ?? 0, about.takes.get(cluster) ?? 0];
   const copying = (streams: number) => Math.min(streams, about.concurrentCopiesMax) * COPIERS_A_STREAM;
   // Each side has a slot for every stream, the way there or the way back; once it is turned round, the workers too.
   const needs = [
@@ -149,3 +157,9 @@ const refusal = (
   next: string,
   override: string | null = null,
 ): PlanRefusal => ({ code, message, override, next });
+
+function countBy(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}

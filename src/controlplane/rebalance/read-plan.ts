@@ -96,7 +96,12 @@ function reachedPairs({ moves, moveReports }: EstateSnapshot): ReadonlySet<strin
   const pairs = new Set<string>();
   for (const { value } of moveReports.values()) {
     const record = records.get(`${value.operation}/${value.stream}`);
-    if (record !== undefined && value.role === 'other' && value.following && value.cluster === otherOf(record))
+    if (
+      record !== undefined &&
+      value.role === 'other' &&
+      value.following &&
+      value.cluster === otherOf(record)
+    )
       pairs.add(`${record.owner} ${value.cluster}`);
   }
   return pairs;
