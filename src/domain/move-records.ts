@@ -141,6 +141,8 @@ export interface OwnerMoveReport {
   readonly diskFreeBytes: string | null;
   /** How long a commit takes here at the median of the last seconds. */
   readonly commitMs: number | null;
+  /** What the owner has written; the other one reckons its lag by it. Absent: not known. */
+  readonly written?: { readonly lsn: string; readonly positions: Positions };
   readonly sealed: { readonly seal: string; readonly positions: Positions } | null;
   /** After a flip: the old leg's subscription is gone and the new leg's slot stands where this one took over. */
   readonly turned: boolean;
