@@ -143,6 +143,13 @@ export class Keys {
   loss(cluster: string, operation: string): string {
     return this.losses(cluster) + operation;
   }
+  /** What a person asks the leader's agent to drop of moves that are over, and what it answered. */
+  sweepRequest(cluster: string): string {
+    return `${this.cluster(cluster)}sweep/request`;
+  }
+  sweepReport(cluster: string): string {
+    return `${this.cluster(cluster)}sweep/report`;
+  }
   /** What each member's Postgres held lately, by member. Daemons don't follow it. */
   progressOf(cluster: string): string {
     return `${this.prefix}progress/${cluster}/`;

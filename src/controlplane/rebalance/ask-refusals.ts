@@ -25,7 +25,7 @@ function namedRefusals(
   };
   refuse(
     asked.filter((shard) => !entries.has(shard)),
-    (_, words) => found('shard_not_found', `the map has no ${words}`, 'capstan shard list'),
+    (_, words) => found('shard_missing', `the map has no ${words}`, 'capstan shard list'),
   );
   refuse(
     asked.filter((shard) => entries.get(shard)?.cluster === to),

@@ -239,7 +239,7 @@ describe('what is refused is named, with the fix', () => {
 
   it.each<[string, () => readonly { readonly code: string; readonly next: string }[]]>([
     ['cluster_not_found', () => named({ ask: { kind: 'named', shards: [1], to: 'c9' } })],
-    ['shard_not_found', () => named({ ask: { kind: 'named', shards: [99], to: 'c2' } })],
+    ['shard_missing', () => named({ ask: { kind: 'named', shards: [99], to: 'c2' } })],
     ['shard_already_there', () => named({ ask: { kind: 'named', shards: [1], to: 'c1' } })],
     ['shard_moving', () => named({ moving: new Map([[1, 'rebalance-x']]) })],
     ['shard_pinned', () => named({ pinned: new Map([[1, 'MUNI-77']]) })],
