@@ -12,7 +12,7 @@ import type {
 } from '../../src/domain/records.ts';
 import type { EtcdPort, Write } from '../../src/etcd/port.ts';
 
-const CONTRACT = `
+export const CONTRACT = `
 version: 1
 lease: {ttl: 3s, renewEvery: 700ms, margin: 400ms, drift: 300ms}
 durability: {openDegraded: true}
@@ -134,7 +134,7 @@ export class ScriptedEstate {
   }
 }
 
-const claimOf = (term: number): ClaimRecord => ({
+export const claimOf = (term: number): ClaimRecord => ({
   term,
   status: 'advertised',
   reason: null,
@@ -148,7 +148,7 @@ const claimOf = (term: number): ClaimRecord => ({
   at: new Date().toISOString(),
 });
 
-const heartbeatOf = (cluster: string, member: string, term: number): HeartbeatRecord => ({
+export const heartbeatOf = (cluster: string, member: string, term: number): HeartbeatRecord => ({
   member,
   cluster,
   region: 'new-york',

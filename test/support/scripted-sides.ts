@@ -15,17 +15,20 @@ export interface SidesScript {
   sealedMs?: number;
   /** Held until it resolves. */
   hold?: Promise<unknown>;
-  fails?: Error;
+  fails?: Error | undefined;
 }
 
 export interface ScriptedSides extends MoveSides {
   readonly script: SidesScript;
   /** The streams that were compared in full. */
   readonly verified: number[];
+  /** From where each of them went on; null: from the start. */
+  readonly from: (string | null)[];
 }
 
 export function scriptedSides(movers: ScriptedMovers, script: SidesScript = {}): ScriptedSides {
   const verified: number[] = [];
+  const from: (string | null)[] = [];
   const compared = (record: MoveRecord, differences: readonly MoveDifference[]): Compared => ({
     verification: {
       positions: movers.positions(record),
@@ -38,8 +41,10 @@ export function scriptedSides(movers: ScriptedMovers, script: SidesScript = {}):
   return {
     script,
     verified,
-    async verify({ record, onProgress }) {
+    from,
+    async verify({ record, onProgress, signal }) {
       verified.push(record.stream);
+      from.push(record.cursor?.table ?? null);
       await onProgress({
         shard: record.shards[0] ?? 0,
         table: 'reservation',
@@ -49,7 +54,12 @@ export function scriptedSides(movers: ScriptedMovers, script: SidesScript = {}):
         positions: {},
         startedAt: new Date().toISOString(),
       });
-      await script.hold;
+      const over = Promise.withResolvers<void>();
+      const abort = () => over.reject(new Error('aborted'));
+      signal?.addEventListener('abort', abort);
+      if (signal?.aborted === true) abort();
+      over.promise.catch(() => undefined);
+      await Promise.race([script.hold, over.promise]);
       if (script.fails !== undefined) throw script.fails;
       return compared(record, script.differences ?? []);
     },

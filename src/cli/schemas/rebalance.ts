@@ -2,13 +2,15 @@ import { z } from 'zod';
 import type { StreamAnswer } from '../../controlplane/rebalance/answers.ts';
 import type { GoalPlan } from '../../controlplane/rebalance/goal-plan.ts';
 import type { RebalancePlan } from '../../controlplane/rebalance/plan-types.ts';
-import { changed, count, lsn, ms, name, position, time, yes } from './common.ts';
+import type { RebalanceStatus, StreamStatus } from '../../controlplane/rebalance/status.ts';
+import { changed, count, ms, name, position, time, yes } from './common.ts';
 import { failoverPlan } from './failover.ts';
-import { operationDetail, operationSummary } from './operation.ts';
+import { operationDetail } from './operation.ts';
 
 const { refusals } = failoverPlan.shape;
 const int8 = z.string().describe('A whole number as text.');
 const shards = z.array(count);
+const fault = z.strictObject({ code: z.string(), message: z.string() });
 const goalKind = z.enum(['copy', 'verify', 'cutover', 'reverse', 'complete', 'cancel']);
 const phase = z.enum(['queued', 'copy', 'follow', 'seal', 'turn', 'parted', 'clean', 'done']);
 const hash = z
@@ -97,72 +99,68 @@ const difference = z.strictObject({
 
 const streamStatus = z.strictObject({
   stream: count,
+  shards,
   from: name,
   to: name,
   owner: name,
-  other: name,
-  shards,
   phase,
   attempt: count,
   leg: count,
-  paused: yes,
-  next: z.string().describe('What comes next for it, or what it waits for.'),
   since: time,
-  plannedRows: int8.nullable(),
-  copied: z
-    .strictObject({
-      tables: count,
-      tablesReady: count,
-      rows: int8.nullable(),
-      bytes: int8.nullable(),
-    })
-    .nullable()
-    .describe('Null: the receiving leader does not say.'),
+  paused: yes,
+  tables: z.strictObject({ total: count, ready: count }).nullable(),
+  rowsCopied: int8.nullable(),
+  rowsPlanned: int8,
+  bytesCopied: int8.nullable(),
+  bytesPlanned: int8,
+  bytesPerSecond: z.number().nullable().describe('On average since the phase began.'),
+  etaMs: ms.nullable().describe('Until the copy has ended at that rate.'),
   lagBytes: int8.nullable().describe('Null: not known, which is not zero.'),
   lagPositions: int8.nullable(),
-  slot: z.enum(['absent', 'made', 'active', 'lost']).nullable(),
-  retainedWalBytes: int8.nullable(),
-  fullInMs: ms.nullable().describe('Until the sender’s disk is full at the present rate.'),
-  wayBack: z
-    .strictObject({ slot: z.enum(['absent', 'made', 'active', 'lost']), waitingFor: z.string().nullable() })
-    .nullable(),
+  wal: z.strictObject({
+    retainedBytes: int8.nullable(),
+    bytesPerSecond: z.number().nullable(),
+    fullInMs: ms
+      .nullable()
+      .describe('Until the sender’s disk is full with it, if nothing is applied any more.'),
+  }),
   reverse: z.enum(['ready', 'needs-copy', 'not-yet']).describe('What taking the shards back would need.'),
-  comparing: z
-    .strictObject({ shard: count, table: z.string(), rows: int8, since: time })
-    .nullable()
-    .describe('Null: no comparison is under way.'),
-  verification: z
-    .strictObject({
-      positions: z.record(z.string(), position),
-      rows: int8,
-      laterRows: int8,
-      at: time,
-    })
-    .nullable(),
-  differences: z.array(difference),
-  handover: z
-    .strictObject({
-      positions: z.record(z.string(), position),
-      lsn,
-      pauseMs: ms.nullable(),
-      at: time,
-    })
-    .nullable(),
+  verification: z.strictObject({
+    ageMs: ms.nullable().describe('Null: not compared.'),
+    rows: int8.nullable(),
+    laterRows: int8.nullable(),
+    cursor: z
+      .strictObject({
+        shard: count,
+        table: z.string(),
+        after: z.array(z.string()).nullable(),
+        rows: int8,
+        laterRows: int8,
+        positions: z.record(z.string(), position),
+        startedAt: time,
+      })
+      .nullable()
+      .describe('Null: no comparison is under way.'),
+    differences: z.array(difference),
+  }),
+  sealedForMs: ms.nullable(),
+  pauseMs: ms.nullable().describe('Of the last hand-over, as callers felt it.'),
   problems: z.array(z.string()),
-  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  error: fault.nullable(),
+  waitsFor: z.string().nullable(),
+  next: z.string().nullable().describe('The command that moves it forward; null: it goes on by itself.'),
 });
 
 export const rebalanceStatus = z.strictObject({
   rebalances: z.array(
     z.strictObject({
-      operation: operationSummary,
-      kind: rebalancePlan.shape.kind,
-      goal: z
-        .strictObject({ kind: goalKind, streams: z.array(count), askedBy: z.string(), askedAt: time })
-        .nullable(),
+      operation: z.string(),
+      status: operationDetail.shape.status,
+      phase: z.string(),
+      goal: z.string().nullable(),
       streams: z.array(streamStatus),
-      waiting: z.array(count).describe('Streams that are not begun.'),
-      outcomes: z.array(
+      planned: rebalancePlan.shape.streams.describe('Streams that are not begun.'),
+      ended: z.array(
         z.strictObject({
           stream: count,
           outcome: z.enum(['moved', 'kept']),
@@ -170,10 +168,14 @@ export const rebalanceStatus = z.strictObject({
           to: name,
           owner: name,
           shards,
+          generations: z.record(z.string(), count),
+          positions: z.record(z.string(), position).nullable(),
           pauseMs: ms.nullable(),
           at: time,
         }),
       ),
+      error: fault.nullable(),
+      next: z.string().nullable().describe('The command that moves the whole forward; null: it has ended.'),
     }),
   ),
 });
@@ -215,6 +217,10 @@ export type RebalanceGoalData = Omit<Data<typeof rebalanceGoal>, 'plan' | 'strea
   readonly plan: GoalPlan;
   readonly streams: readonly StreamAnswer[];
 };
-export type RebalanceStatusData = Data<typeof rebalanceStatus>;
+export interface RebalanceStatusData {
+  readonly rebalances: readonly (Omit<RebalanceStatus, 'streams'> & {
+    readonly streams: readonly (StreamStatus & { readonly reverse: 'ready' | 'needs-copy' | 'not-yet' })[];
+  })[];
+}
 export type RebalancePauseData = Data<typeof rebalancePause>;
 export type RebalanceSweepData = Data<typeof rebalanceSweep>;

@@ -6,7 +6,7 @@ import { watchFlags } from '../../cli/flags.ts';
 import { statusSections, summarizeRebalance } from '../../cli/present/rebalance-status.ts';
 import type { CommandResult } from '../../cli/result.ts';
 import type { RebalanceStatusData } from '../../cli/schemas/rebalance.ts';
-import { readRebalanceStatus } from '../../controlplane/rebalance/read-status.ts';
+import { readRebalanceStatuses } from '../../controlplane/rebalance/read-statuses.ts';
 
 export default class RebalanceStatus extends CapstanCommand<typeof RebalanceStatus> {
   static override summary =
@@ -25,12 +25,12 @@ export default class RebalanceStatus extends CapstanCommand<typeof RebalanceStat
 
   protected override async execute(): Promise<CommandResult> {
     const id = this.args.operation;
-    const found = await lookUp(this.flags.config, (where) => readRebalanceStatus({ ...where, id }));
+    const found = await lookUp(this.flags.config, (where) => readRebalanceStatuses({ ...where, id }));
     const data: RebalanceStatusData = { rebalances: found.map(summarizeRebalance) };
     return {
       kind: RebalanceStatus.kind,
       data,
-      names: data.rebalances.map(({ operation }) => `operation/${operation.id}`),
+      names: data.rebalances.map(({ operation }) => `operation/${operation}`),
       view: () => statusSections(data),
     };
   }

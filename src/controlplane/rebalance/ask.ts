@@ -2,7 +2,7 @@ import { type Clock, nowOf } from '../../clock/clock.ts';
 import { refusedError } from '../../domain/errors.ts';
 import type { MoveGoal, MoveGoalKind } from '../../domain/move-records.ts';
 import type { OperationRecord } from '../../domain/operation-records.ts';
-import type { EtcdPort } from '../../etcd/port.ts';
+import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import { auditIn } from '../audit.ts';
 import type { EstateSnapshot } from '../estate-snapshot.ts';
 import { readEstateSnapshot } from '../estate-snapshot.ts';
@@ -81,7 +81,7 @@ export async function askFor(options: AskOptions): Promise<Asked> {
 
 /** Throws `operation_not_found`, or `rebalance_not_found` where it is something else (exit 4). */
 export async function readRebalance(
-  options: Pick<AskOptions, 'etcd' | 'keys' | 'id'>,
+  options: Pick<AskOptions, 'keys' | 'id'> & { readonly etcd: EtcdReader },
 ): Promise<HeldOperation> {
   const held = await readOperation(options);
   if (held.value.kind === 'rebalance') return held;

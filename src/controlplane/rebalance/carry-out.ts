@@ -29,7 +29,7 @@ export async function carryOut(
       run.results.set(record.stream, refusedResult(step.refusal));
       return true;
     case 'verify':
-      return verifications.begin(record);
+      return verifications.begin(view.move);
     case 'transition': {
       const patch = { ...step.patch, ...measured(run, view, step.event) };
       const moved = await moveOn(run, view.move, step.event, patch);
@@ -42,7 +42,7 @@ export async function carryOut(
     case 'cutover': {
       const result = await cutOver(run, record);
       if (result.result !== 'reached') run.results.set(record.stream, result);
-      if (result.result === 'backed-out') giveUpTheOthers(run);
+      if (result.result === 'backed-out') giveUpTheOthers(run, sight);
       return true;
     }
     case 'end':
@@ -73,9 +73,12 @@ const refusedResult = (refusal: {
 });
 
 /** Callers have waited in vain once: what made them will most likely do so again. */
-function giveUpTheOthers(run: RebalanceRun): void {
-  for (const stream of goalOf(run.operation.held).streams) {
-    if (run.results.has(stream)) continue;
+function giveUpTheOthers(run: RebalanceRun, { streams }: Sight): void {
+  const goal = goalOf(run.operation.held);
+  for (const stream of goal.streams) {
+    const record = streams.get(stream)?.move.value;
+    const there = record?.owner === (goal.kind === 'reverse' ? record?.from : record?.to);
+    if (run.results.has(stream) || there) continue;
     run.results.set(stream, {
       result: 'not-tried',
       code: 'cutover_backed_out',

@@ -5,6 +5,7 @@ import { cutoverRefusals, refusedByVerification } from './gates.ts';
 import { handOver } from './hand-over.ts';
 import { sealIn } from './map-transactions.ts';
 import { planOf } from './phases.ts';
+import { interruptedWhile } from './answers.ts';
 import { awaitAdopted } from './adopted.ts';
 import { note, writeMove } from './write.ts';
 
@@ -77,13 +78,17 @@ async function refresh(run: RebalanceRun, about: MoveRecord): Promise<Refreshed>
   const since = about.verification;
   if (since === null) return { kind: 'refused', refusal: gone(about) };
   const sides = await run.sides();
-  const { verification, differences } = await sides.verifySince({
-    record: about,
-    since,
-    sealed: false,
-    deadlineMs: REFRESH_MS,
-    ...(run.signal === undefined ? {} : { signal: run.signal }),
-  });
+  const { verification, differences } = await sides
+    .verifySince({
+      record: about,
+      since,
+      sealed: false,
+      deadlineMs: REFRESH_MS,
+      ...(run.signal === undefined ? {} : { signal: run.signal }),
+    })
+    .catch((error: unknown) => {
+      throw run.signal?.aborted === true ? interruptedWhile(run.operation.held.value) : error;
+    });
   const noted = await note(run, about, () => ({ verification, differences, cursor: null }));
   if (noted === undefined) return { kind: 'refused', refusal: gone(about) };
   const refusal = refusedByVerification({

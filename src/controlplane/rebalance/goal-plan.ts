@@ -6,13 +6,12 @@ import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdReader } from '../../etcd/port.ts';
 import { type EstateSnapshot, readEstateSnapshot } from '../estate-snapshot.ts';
 import type { Keys } from '../keys.ts';
-import { readOperation } from '../operation/journal.ts';
 import type { Refusal } from '../operation/refusal.ts';
+import { readRebalance } from './ask.ts';
 import { chosenStreams } from './choose.ts';
 import { streamsOf } from './context.ts';
 import { nextStep } from './next-step.ts';
 import { planOf, REBALANCE } from './phases.ts';
-import { notARebalance } from './read-status.ts';
 import { stepWords } from './step-words.ts';
 
 export interface GoalStream {
@@ -59,10 +58,9 @@ export interface GoalPlanRequest {
 export async function readGoalPlan(request: GoalPlanRequest): Promise<GoalPlan> {
   const { etcd, keys, id, clock = systemClock } = request;
   const [{ value }, estate] = await Promise.all([
-    readOperation({ etcd, keys, id }),
+    readRebalance({ etcd, keys, id }),
     readEstateSnapshot(etcd, keys),
   ]);
-  if (value.kind !== 'rebalance') throw notARebalance(value);
   return planGoal(request, value, { estate, nowMs: clock.wallMs() });
 }
 

@@ -149,7 +149,7 @@ function carriedOut(
     case 'recopy':
       return copied(verdict, inputs);
     case 'clean':
-      return move('clean', `asked for: ${goal.kind}`, { error: null });
+      return unheld(view) ?? move('clean', `asked for: ${goal.kind}`, { error: null });
     case 'verified':
     case 'verify': {
       const since = verification !== null && Date.parse(verification.at) >= goal.askedAtMs;
@@ -195,10 +195,23 @@ function cutOver(inputs: StepInputs, verifies: boolean): NextStep {
   return awaited === undefined ? { kind: 'cutover' } : wait(awaited);
 }
 
+/**
+ * After a flip the other one's rows are dropped only once the owner's present leader has said, under its term, that it holds them:
+ * it may be closed because it lacks the handover position, and then they are the last ones.
+ */
+function unheld({ move: { value }, ownerSays }: StreamView): NextStep | undefined {
+  if (value.leg === 0 || (ownerSays !== undefined && ownerSays.value.problem === null)) return undefined;
+  return wait(
+    `the leader of ${value.owner} to say that it holds them${problemIn(ownerSays?.value.problem ?? null)}`,
+  );
+}
+
 function copied(event: 'begin' | 'recopy', inputs: StepInputs): NextStep {
   const { view, copies, concurrentCopiesMax } = inputs;
   const { from, to, paused } = view.move.value;
   if (paused) return wait('a person, who paused it');
+  const held = unheld(view);
+  if (held !== undefined) return held;
   const [owner, other] = [view.owner, view.other];
   for (const name of [from, to]) {
     const found = clusterRefusal(name, owner?.name === name ? owner : other, inputs);

@@ -2,21 +2,25 @@ import { CapstanError, messageOf } from '../../domain/errors.ts';
 import { type MoveRecord, otherOf } from '../../domain/move-records.ts';
 import { topologyRefusal } from '../rpo-gate-standing.ts';
 import { readClusterView } from '../cluster-view.ts';
-import { type RebalanceRun, tell } from './context.ts';
+import { type HeldMove, type RebalanceRun, tell } from './context.ts';
+import { planOf } from './phases.ts';
 import { note } from './write.ts';
 
 const REST_MS = 500;
+const STOP_MS = 5_000;
 
-/** The leg that was compared is gone: what was found says nothing of the next one. */
+/** The leg that was compared is gone, or its coordinator: what was found says nothing of what is there now. */
 class Gone extends Error {}
 
 /**
- * The comparisons that are under way, one a stream, side by side with everything else. Each keeps its cursor in the stream's
+ * The comparisons that are under way, one a stream and no more at once than copies, side by side with everything else. Each keeps its cursor in the stream's
  * record, so whoever drives next goes on from there; it ends by itself when the leg that it compares does.
  */
 export class Verifications {
   readonly #run: RebalanceRun;
   readonly #running = new Map<number, Promise<void>>();
+  /** By stream: the revision of its record that holds what was found. */
+  readonly #found = new Map<number, string>();
   readonly #stop = new AbortController();
   #failure: unknown;
 
@@ -24,10 +28,12 @@ export class Verifications {
     this.#run = run;
   }
 
-  /** True: it begins. False: it runs already. Nothing of it is thrown here: see `throwFailure`. */
-  begin(record: MoveRecord): boolean {
+  /** True: it begins. False: it runs already, or others do, or what was found is newer than this record. Never throws: see `throwFailure`. */
+  begin({ value: record, revision }: HeldMove): boolean {
     const { stream } = record;
-    if (this.#running.has(stream)) return false;
+    const { concurrentCopiesMax } = planOf(this.#run.operation.held.value).options;
+    const known = BigInt(this.#found.get(stream) ?? '0') > BigInt(revision);
+    if (known || this.#running.has(stream) || this.#running.size >= concurrentCopiesMax) return false;
     tell(this.#run, record, { state: 'waiting', detail: 'the rows of both sides are compared' });
     const work = this.#verify(record)
       .catch((error: unknown) => {
@@ -43,9 +49,12 @@ export class Verifications {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** Ends them; one that doesn't hear of it in time is left behind and notes nothing more. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#running.values());
+    const waited = new AbortController();
+    const ended = Promise.all(this.#running.values()).finally(() => waited.abort());
+    await Promise.race([ended, this.#run.clock.sleep(STOP_MS, waited.signal)]);
   }
 
   async #verify(record: MoveRecord): Promise<void> {
@@ -64,11 +73,13 @@ export class Verifications {
           await this.#rest(record);
         },
       });
+      if (this.#stop.signal.aborted) throw new Gone();
       const error =
         differences.length === 0
           ? null
           : { code: 'move_differs', message: `both sides differ in ${differences.length} places` };
-      await note(run, record, () => ({ verification, differences, cursor: null, error }));
+      const noted = await note(run, record, () => ({ verification, differences, cursor: null, error }));
+      if (noted !== undefined) this.#found.set(record.stream, noted.revision);
       const found =
         differences.length === 0 ? 'both sides are equal' : `${differences.length} differences were found`;
       tell(run, record, { state: 'finished', detail: `${verification.rows} rows compared: ${found}` });
