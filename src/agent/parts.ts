@@ -164,7 +164,6 @@ export async function runParts(agent: AgentParts): Promise<void> {
             watch,
             postgres,
             ground: moveGround,
-            isLeading: () => reconciler.leading,
             leaseLeftMs: () => keeper.leaseLeftMs,
           }),
         ];

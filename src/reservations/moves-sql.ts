@@ -23,6 +23,7 @@ export interface SealShards {
     readonly shard: ShardId;
     readonly generation: number;
     readonly mapVersion: number;
+    readonly handover?: string | undefined;
   }[];
   /** Fresh for each seal; it travels in the head rows. */
   readonly marker: string;
@@ -31,16 +32,17 @@ export interface SealShards {
 /**
  * Seals shards once the batches in flight on them have drained; answers where they stand. Idempotent. Throws pg's error with
  * the fence's SQLSTATE: another cluster, term or generation, or a version of the map before the one seen (CP009, CP001, CP002),
- * a shard that isn't owned here (CP004), a follower (CP013).
+ * a shard that isn't owned here, or isn't whole (CP004), a follower (CP013).
  */
 export async function sealShards(
   client: SqlClient,
   { cluster, term, shards, marker }: SealShards,
 ): Promise<Positions> {
-  const given = shards.map(({ shard, generation, mapVersion }) => ({
+  const given = shards.map(({ shard, generation, mapVersion, handover }) => ({
     shard,
     generation,
     map_version: mapVersion,
+    handover,
   }));
   const { rows } = await client.query<{ positions: Positions | null }>(
     'select capstan.seal_shards($1, $2, $3, $4) as positions',

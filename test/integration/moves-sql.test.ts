@@ -1,5 +1,8 @@
 import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LocalSession } from '../../src/agent/local-session.ts';
+import type { LostDecision } from '../../src/domain/loss-records.ts';
+import { lostRows } from '../../src/agent/salvage/lost-rows.ts';
 import { decide } from '../../src/reservations/client.ts';
 import { adoptTerm } from '../../src/reservations/lease-sql.ts';
 import { sealShards, WIPE_REFUSED, wipeShards, type WipeShards } from '../../src/reservations/moves-sql.ts';
@@ -69,16 +72,19 @@ const rowsOf = async (shard: number) => {
   return rows[0]?.n;
 };
 
-describe('the seal', () => {
-  const seal = (over: object = {}) =>
-    sealShards(agent, {
-      cluster: 'c1',
-      term: 1,
-      shards: [{ shard: 184, generation: 1, mapVersion: 5 }],
-      marker: 's1',
-      ...over,
-    });
+const seal = (over: object = {}) =>
+  sealShards(agent, {
+    cluster: 'c1',
+    term: 1,
+    shards: [{ shard: 184, generation: 1, mapVersion: 5 }],
+    marker: 's1',
+    ...over,
+  });
 
+const adoptVersion = (mapVersion: number) =>
+  adoptTerm(agent, { ...SCOPE, reason: 'map', shards: served({ mapVersion }) });
+
+describe('the seal', () => {
   test('waits for the batch in flight, then answers where the shard stands for good', async () => {
     const holder = await postgres.connect('superuser');
     await holder.query('begin');
@@ -102,11 +108,9 @@ describe('the seal', () => {
   });
 
   test('is not undone by an adoption of an earlier map, and is by a later one', async () => {
-    const adopt = (mapVersion: number) =>
-      adoptTerm(agent, { ...SCOPE, reason: 'map', shards: served({ mapVersion }) });
-    expect(await codeOf(adopt(4))).toBe('CP002');
+    expect(await codeOf(adoptVersion(4))).toBe('CP002');
     expect(await decision()).toBe('shardSealed');
-    expect(await codeOf(adopt(6))).toBe('done');
+    expect(await codeOf(adoptVersion(6))).toBe('done');
     expect(await decision()).toBe('decided');
   });
 
@@ -120,6 +124,8 @@ describe('the seal', () => {
     expect(await codeOf(seal({ term: 2 }))).toBe('CP001');
     expect(await codeOf(seal({ shards: [{ shard: 184, generation: 2, mapVersion: 9 }] }))).toBe('CP002');
     expect(await codeOf(seal({ shards: [{ shard: 9, generation: 1, mapVersion: 9 }] }))).toBe('CP004');
+    const short = { shard: 184, generation: 1, mapVersion: 9, handover: '1000000' };
+    expect(await codeOf(seal({ shards: [short] }))).toBe('CP004');
     expect(await codeOf(sealShards(gateway, { cluster: 'c1', term: 1, shards: [], marker: '' }))).toBe(
       '42501',
     );
@@ -127,17 +133,17 @@ describe('the seal', () => {
   });
 });
 
-describe('a wipe', () => {
-  const wipe = (over: Partial<WipeShards> = {}, client = agent) =>
-    wipeShards(client, {
-      operation: 'rebalance-a',
-      attempt: 1,
-      revision: '10',
-      shards: [COPIED],
-      rowsMax: 40,
-      ...over,
-    });
+const wipe = (over: Partial<WipeShards> = {}, client = agent) =>
+  wipeShards(client, {
+    operation: 'rebalance-a',
+    attempt: 1,
+    revision: '10',
+    shards: [COPIED],
+    rowsMax: 40,
+    ...over,
+  });
 
+describe('a wipe', () => {
   test('goes chunk by chunk and says what is left', async () => {
     await copyIn(COPIED, 100);
     expect(await wipe()).toEqual({ deleted: 40, left: 61 });
@@ -191,28 +197,51 @@ describe('a wipe', () => {
   });
 });
 
-describe('a shard that was handed over', () => {
-  const adopt = (handover: string) =>
-    adoptTerm(agent, {
-      ...SCOPE,
-      reason: 'map',
-      shards: [...served(), { shard: HANDED_OVER, generation: 2, state: 'serving' as const, handover }],
-    });
-  const stateHere = async () =>
-    (await readAuthority(agent)).find(({ shard }) => shard === HANDED_OVER)?.state;
+const adoptHandedOver = (handover: string) =>
+  adoptTerm(agent, {
+    ...SCOPE,
+    reason: 'map',
+    shards: [...served(), { shard: HANDED_OVER, generation: 2, state: 'serving' as const, handover }],
+  });
 
+const stateOf = async (wanted: number) =>
+  (await readAuthority(agent)).find(({ shard }) => shard === wanted)?.state;
+
+describe('a shard that was handed over', () => {
   test('stays shut, without lineage, while its rows end below the handover', async () => {
     await copyIn(HANDED_OVER, 10);
-    expect(await adopt('11')).toMatchObject({ withheld: 1 });
-    expect(await stateHere()).toBe('sealed');
+    expect(await adoptHandedOver('11')).toMatchObject({ withheld: 1 });
+    expect(await stateOf(HANDED_OVER)).toBe('sealed');
     expect(await readLineage(agent, HANDED_OVER)).toEqual([]);
   });
 
   test('opens once they reach it, with a lineage row that begins after it', async () => {
-    expect(await adopt('10')).toMatchObject({ withheld: 0 });
-    expect(await stateHere()).toBe('serving');
+    expect(await adoptHandedOver('10')).toMatchObject({ withheld: 0 });
+    expect(await stateOf(HANDED_OVER)).toBe('serving');
     expect(await readLineage(agent, HANDED_OVER)).toMatchObject([{ generation: 2, firstPosition: '11' }]);
   });
+});
+
+test('salvage lists what was decided on own shards beyond the cut, and no row that a move brought', async () => {
+  await copyIn(COPIED, 10);
+  await superuser.query(
+    `insert into capstan.reservation_token (shard_id, issuer_id, reservation_token, command, desk, outcome, position,
+        generation, term, decided_at)
+      select shard_id, issuer_id, reservation_token, 'reserve', desk, 'confirmed', position, 1, 1, now()
+        from capstan.outbox where shard_id = $1`,
+    [COPIED],
+  );
+  const session = new LocalSession({ open: () => postgres.connect('superuser'), timeoutMs: 5_000 });
+  const cuts = new Map([
+    [184, 1n],
+    [COPIED, 1n],
+  ]);
+  const about = { heldBy: 'm1', maybeAcknowledged: false, chunkRows: 1_000 };
+  const found: LostDecision[] = [];
+  for await (const rows of lostRows(session, cuts, about)) found.push(...rows);
+  await session.close();
+  expect(new Set(found.map(({ shard }) => shard))).toEqual(new Set([184]));
+  expect(found.length).toBe(await rowsOf(184));
 });
 
 test('the replication role reads what moves, and nothing that is local to a cluster', async () => {

@@ -1,9 +1,9 @@
 /** Drives one stream as a coordinator would, by writing its records: what is tested is what both leaders' agents make of them. */
 import { changeMapIn } from '../../src/controlplane/change-map.ts';
 import { nextMove, type MoveEvent, type MovePatch } from '../../src/controlplane/rebalance/transitions.ts';
-import { backOutIn, entriesOf } from '../../src/controlplane/rebalance/unseal.ts';
+import { entriesOf } from '../../src/controlplane/rebalance/unseal.ts';
 import { ABSENT, readRecord, Transaction, type Versioned } from '../../src/controlplane/store.ts';
-import { systemClock } from '../../src/clock/system-clock.ts';
+import type { EstateView } from '../../src/controlplane/estate-watch.ts';
 import {
   type MoveRecord,
   type MoveReport,
@@ -78,8 +78,21 @@ export class MoveDriver {
     return held;
   }
 
-  async record(): Promise<MoveRecord> {
-    return (await this.held()).value;
+  /** As the watch shows it. */
+  record(): MoveRecord {
+    const record = this.#world.view().moves.get(this.#key)?.value;
+    if (record === undefined) throw new Error('no such stream');
+    return record;
+  }
+
+  /** Until a transition that somebody else makes. */
+  until(what: string, holds: (record: MoveRecord) => boolean, timeoutMs = 20_000): Promise<unknown> {
+    const key = this.#key;
+    const seen = ({ moves }: EstateView) => {
+      const record = moves.get(key)?.value;
+      return record !== undefined && holds(record);
+    };
+    return this.#world.until(what, seen, timeoutMs);
   }
 
   get prefix(): string {
@@ -96,7 +109,7 @@ export class MoveDriver {
   }
 
   /** The map says `sealed`. Answers when that was committed, by this process's clock. */
-  async seal(budgetMs = 10_000): Promise<{ readonly id: string; readonly atMs: number }> {
+  async seal(budgetMs = 60_000): Promise<{ readonly id: string; readonly atMs: number }> {
     seals += 1;
     const id = `seal-${seals}`;
     const held = await this.held();
@@ -123,17 +136,6 @@ export class MoveDriver {
     return next;
   }
 
-  async backOut(): Promise<void> {
-    const { port, keys } = this.#world;
-    const held = await this.held();
-    const transaction = new Transaction(port);
-    const { map, shards } = this.#world.view();
-    if (map === undefined) throw new Error('no map');
-    const error = { code: 'test', message: 'the test backs out' };
-    backOutIn(transaction, { keys, clock: systemClock, held, sight: { map, shards }, actor: 'test', error });
-    if (!(await transaction.commit())) throw new Error('not backed out');
-  }
-
   /** Copy, then follow: until the way back stands too. */
   async untilFollowing(timeoutMs = 30_000): Promise<Of<OtherMoveReport>> {
     const report = await this.untilOther(
@@ -144,7 +146,7 @@ export class MoveDriver {
         (other.wayBack.slot === 'made' || other.wayBack.slot === 'active'),
       timeoutMs,
     );
-    if ((await this.record()).phase === 'copy') await this.send('ready');
+    if (this.record().phase === 'copy') await this.send('ready');
     return report;
   }
 
@@ -208,11 +210,9 @@ export class MoveDriver {
     holds: (report: MoveReport) => boolean,
     timeoutMs: number,
   ): Promise<MoveReport> {
-    const { moveReports, watch, key } = {
-      moveReports: this.#world.keys.moveReportsOf(this.operation),
-      watch: this.#world.watch,
-      key: this.#key,
-    };
+    const { watch, keys } = this.#world;
+    const moveReports = keys.moveReportsOf(this.operation);
+    const key = this.#key;
     let found: MoveReport | undefined;
     try {
       await watch.until(
@@ -235,7 +235,7 @@ export class MoveDriver {
     } catch (error) {
       const reports = [...this.#world.view().moveReports.values()].map(({ value }) => value);
       throw new Error(
-        `${what}: ${JSON.stringify(await this.record().catch(() => null))}\n${JSON.stringify(reports, null, 1)}`,
+        `${what}: ${JSON.stringify(this.#world.view().moves.get(key)?.value ?? null)}\n${JSON.stringify(reports, null, 1)}`,
         { cause: error },
       );
     }

@@ -8,16 +8,17 @@ export async function movedRows(
   member: string,
   shards: readonly number[],
 ): Promise<Readonly<Record<string, readonly string[]>>> {
-  const found: Record<string, readonly string[]> = {};
-  for (const table of MOVING_TABLES) {
-    const rows = await world.ask<{ row: string }>(
-      member,
-      `select t::text as row from capstan.${table} t where shard_id = any ($1) order by t::text`,
-      [[...shards]],
-    );
-    found[table] = rows.map(({ row }) => row);
-  }
-  return found;
+  const selects = MOVING_TABLES.map(
+    (table) => `select '${table}' as name, t::text as row from capstan.${table} t where shard_id = any ($1)`,
+  );
+  const rows = await world.ask<{ name: string; row: string }>(
+    member,
+    `${selects.join(' union all ')} order by 1, 2`,
+    [[...shards]],
+  );
+  return Object.fromEntries(
+    MOVING_TABLES.map((table) => [table, rows.flatMap(({ name, row }) => (name === table ? [row] : []))]),
+  );
 }
 
 export async function rowCount(

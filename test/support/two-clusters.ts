@@ -10,8 +10,11 @@ import { loadContract } from '../../src/config/contract.ts';
 import { type EstateConfig, loadEstateConfig, type PostgresRole } from '../../src/config/estate-config.ts';
 import { createCluster } from '../../src/controlplane/create-cluster.ts';
 import { type EstateWatch, type EstateView, watchEstate } from '../../src/controlplane/estate-watch.ts';
+import { runFailover } from '../../src/controlplane/failover/run.ts';
 import { initEstate } from '../../src/controlplane/init.ts';
 import { Keys } from '../../src/controlplane/keys.ts';
+import { resumeOperation } from '../../src/controlplane/operation/control.ts';
+import { CapstanError, ExitCode } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { connectAs } from '../../src/postgres/connect-as.ts';
 import { closeConnection } from '../../src/postgres/connection.ts';
@@ -246,4 +249,24 @@ export async function startTwoClusters(options: TwoClustersOptions = {}): Promis
   for (const { members } of Object.values(config.clusters))
     for (const name of Object.keys(members)) world.agent(name).start();
   return world;
+}
+
+/** Kills a leader's agent and has its cluster led by its voter, as an operator would; the old Postgres stays up, fenced. */
+export async function failOverWithin(world: TwoClusters, cluster: string): Promise<void> {
+  const leader = world.leaderOf(cluster);
+  await world.agent(leader).end('SIGKILL');
+  const options = {
+    etcd: world.port,
+    keys: world.keys,
+    cluster,
+    actor: 'test',
+    force: true,
+    acceptDegraded: true,
+  };
+  await runFailover(options).catch(async (error: unknown) => {
+    if (!(error instanceof CapstanError) || error.exit !== ExitCode.unknown) throw error;
+    const id = error.data['operation'];
+    await resumeOperation({ etcd: world.port, keys: world.keys, id: String(id), actor: 'test' });
+  });
+  await world.until(`${cluster} has another leader`, () => world.leaderOf(cluster) !== leader);
 }

@@ -20,7 +20,6 @@ export interface MovesOptions {
   readonly watch: EstateWatch;
   readonly postgres: Pick<MemberPostgres, 'session'>;
   readonly ground: MoveGround;
-  readonly isLeading: () => boolean;
   readonly leaseLeftMs: () => number | null;
 }
 
@@ -70,11 +69,11 @@ export class Moves {
 
   /** Undefined: this member doesn't lead under an open authority. */
   #standing(): Standing | undefined {
-    const { context, watch, isLeading, leaseLeftMs } = this.#options;
+    const { context, watch, leaseLeftMs } = this.#options;
     const estate = watch.current();
     const authority = estate.clusters.get(context.cluster)?.authority;
     const leads = authority?.value.phase === 'open' && authority.value.leader === context.member;
-    if (authority === undefined || !leads || !isLeading()) return undefined;
+    if (authority === undefined || !leads) return undefined;
     return { estate, authority, leased: (leaseLeftMs() ?? 0) > 0 };
   }
 

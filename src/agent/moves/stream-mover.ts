@@ -111,7 +111,8 @@ export class StreamMover {
     } finally {
       stop();
     }
-    return phase === 'seal' ? SEAL_TICK_MS : phase === 'turn' ? TURN_TICK_MS : TICK_MS;
+    if (phase === 'seal' && !isOwner) return SEAL_TICK_MS;
+    return phase === 'seal' || phase === 'turn' ? TURN_TICK_MS : TICK_MS;
   }
 
   async #act(standing: Standing, held: Versioned<MoveRecord>, signal: AbortSignal): Promise<void> {

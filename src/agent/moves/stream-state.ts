@@ -18,6 +18,7 @@ import type { ReportBody } from './report-writer.ts';
 import { slotWaitsFor } from './slot-maker.ts';
 import { WIPED } from './statements.ts';
 import { otherReport, ownerReport } from './stream-report.ts';
+import { idleCopySlots } from './sweeper.ts';
 import type { WantedObjects } from './wanted-objects.ts';
 
 export interface StreamTools extends StepTools {
@@ -116,13 +117,18 @@ export class StreamState {
   async report(
     look: StreamLook & { readonly strangers: boolean; readonly term: number },
   ): Promise<ReportBody> {
-    const { record, facts, wanted, peer, term, strangers } = look;
+    const { record, estate, facts, wanted, peer, term, strangers } = look;
     const { admin, context, host } = this.#tools;
     const isOwner = record.owner === context.cluster;
     const heads = await readMovingHeads(admin, record.shards);
     const { operation, stream, attempt, leg, phase } = record;
-    const nothingLeft =
-      facts.subscriptions.length === 0 && facts.slots.length === 0 && facts.publications.length === 0;
+    const left = [
+      facts.subscriptions,
+      facts.slots,
+      facts.publications,
+      idleCopySlots(facts, estate, context.cluster),
+    ];
+    const nothingLeft = left.every((some) => some.length === 0);
     const common = {
       operation,
       stream,

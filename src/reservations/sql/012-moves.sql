@@ -16,8 +16,8 @@ create table capstan.arrival (
 -- heads in order, so batches in flight drain first, and `cluster_state`, so no adoption runs beside it. Doing it again changes
 -- nothing. Answers shard -> position.
 --
--- `p_shards`: [{shard, generation, map_version}]; the map's version that sealed them. One that was read before a later version was
--- adopted here seals nothing.
+-- `p_shards`: [{shard, generation, map_version, handover}]; the map's version that sealed them. One that was read before a later
+-- version was adopted here seals nothing; nor is a shard handed on whose rows end below the handover that brought it.
 create function capstan.seal_shards(p_cluster text, p_term integer, p_shards jsonb, p_marker text) returns json
 language plpgsql volatile security definer set search_path = capstan, pg_temp as $$
 declare
@@ -36,17 +36,22 @@ begin
     order by h.shard_id for update of h;
 
   select m.shard, m.generation as named, m.map_version as named_version, a.generation, a.state, a.map_version,
-      h.shard_id is not null as has_head
+      h.shard_id is not null as has_head, h.position, m.handover
     into v
-    from pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, map_version bigint)
+    from pg_catalog.jsonb_to_recordset(p_shards)
+      as m(shard integer, generation integer, map_version bigint, handover bigint)
     left join capstan.shard_authority a on a.shard_id = m.shard and a.cluster = p_cluster
     left join capstan.shard_head h on h.shard_id = m.shard
     where h.shard_id is null or a.generation is distinct from m.generation
       or a.state is null or a.state not in ('serving', 'sealed') or a.map_version > m.map_version
+      or h.position < m.handover
     order by m.shard limit 1;
   if found then
     if v.state is null or v.state = 'moved' or not v.has_head then
       raise exception 'shard % is not owned by cluster %', v.shard, p_cluster using errcode = 'CP004';
+    end if;
+    if v.position < v.handover then
+      raise exception 'shard % ends at %, below its handover at %', v.shard, v.position, v.handover using errcode = 'CP004';
     end if;
     raise exception 'generation % of shard % in version % of the map was named; this Postgres has seen generation % in version %',
       v.named, v.shard, v.named_version, v.generation, v.map_version using errcode = 'CP002';
