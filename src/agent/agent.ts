@@ -16,6 +16,7 @@ import { type AgentContext, findMember } from './context.ts';
 import { LocalPostgres } from './local-postgres.ts';
 import type { AgentLogger } from './logger.ts';
 import { MemoryFile } from './memory.ts';
+import { localMoveGround } from './moves/local-ground.ts';
 import { runParts } from './parts.ts';
 import { Progress } from './progress.ts';
 import { prove } from './restore/prove.ts';
@@ -101,7 +102,11 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
       context,
       postgres.session('progress', 'superuser', { timeoutMs: PROGRESS_TIMEOUT_MS }),
     );
-    await Promise.all([runParts({ context, postgres, make, watch, signal }), progress.run(signal)]);
+    const moveGround = localMoveGround(context);
+    await Promise.all([
+      runParts({ context, postgres, make, watch, moveGround, signal }),
+      progress.run(signal),
+    ]);
     await watch.close();
   }
 }

@@ -14,6 +14,8 @@ import { leaseSql } from './lease-row.ts';
 import { AgentLiveness } from './liveness.ts';
 import { lookAt } from './look.ts';
 import type { MemberPostgres } from './member-postgres.ts';
+import type { MoveGround } from './moves/ground.ts';
+import { Moves } from './moves/moves.ts';
 import { Reconciler } from './reconciler.ts';
 import { readFlushedLsn, readWalsenders } from './replication-facts.ts';
 import { SyncBook } from './sync-book.ts';
@@ -29,11 +31,14 @@ export interface AgentParts {
   readonly postgres: MemberPostgres;
   readonly make: DataMaker;
   readonly watch: EstateWatch;
+  /** Absent: nothing is moved between clusters here. */
+  readonly moveGround?: MoveGround;
   readonly signal: AbortSignal;
 }
 
 /** Runs them until the signal fires, then closes admission and stops Postgres. */
-export async function runParts({ context, postgres, make, watch, signal }: AgentParts): Promise<void> {
+export async function runParts(agent: AgentParts): Promise<void> {
+  const { context, postgres, make, watch, moveGround, signal } = agent;
   const { contract, logger, etcd, keys, cluster, member, memory, clock } = context;
   const leaseSession = postgres.session('lease', 'agent', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
   const syncSession = postgres.session('in-sync', 'superuser', { timeoutMs: LEASE_CALL_TIMEOUT_MS });
@@ -150,7 +155,19 @@ export async function runParts({ context, postgres, make, watch, signal }: Agent
     },
   });
 
-  const loops = [reconciler, keeper, lag, heartbeat, automatic, preparer];
+  const moves =
+    moveGround === undefined
+      ? []
+      : [
+          new Moves({
+            context,
+            watch,
+            postgres,
+            ground: moveGround,
+            leaseLeftMs: () => keeper.leaseLeftMs,
+          }),
+        ];
+  const loops = [reconciler, keeper, lag, heartbeat, automatic, preparer, ...moves];
   await Promise.all(loops.map((loop) => loop.run(signal)));
   await keeper.withdraw('the agent is shutting down', { lost: false });
   const open = [postgres.adopter, leaseSession, syncSession, lagSession, book];

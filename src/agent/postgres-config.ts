@@ -47,8 +47,12 @@ export function renderConfig({ config, files, listen }: ConfigOptions): string {
     ['max_wal_senders', 20],
     ['max_replication_slots', 60],
     ['max_logical_replication_workers', 20],
+    ['max_sync_workers_per_subscription', 2],
     ['max_worker_processes', 40],
     ['wal_keep_size', '512MB'],
+    // What a move's slot may keep while its receiver is away: seven minutes at 10 MB of WAL a second. Beyond it the slot is
+    // given up and the shards are copied anew; without it a receiver that never returns fills the disk and stops every decision.
+    ['max_slot_wal_keep_size', '4GB'],
     ['max_wal_size', '1GB'],
     ['wal_sender_timeout', '5s'],
     ['wal_receiver_timeout', '5s'],
@@ -116,6 +120,8 @@ const parameter = (name: string, value: string | number): string =>
   `${name}='${String(value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 export interface SourceOptions {
+  /** For a logical connection. */
+  readonly database?: string;
   readonly config: EstateConfig;
   readonly files: AgentFiles;
   /** `host:port` as this member's region sees it. */
@@ -124,13 +130,15 @@ export interface SourceOptions {
 }
 
 /** How a standby, or a clone, reaches its source. The password is in a file of its own. */
-export function sourceConninfo({ config, files, address, applicationName }: SourceOptions): string {
+export function sourceConninfo(options: SourceOptions): string {
+  const { config, files, address, applicationName, database } = options;
   const { host, port } = splitEndpoint(address);
   const { tls } = config.postgres;
   return [
     parameter('host', host),
     parameter('port', port),
     parameter('user', roleName('replication')),
+    ...(database === undefined ? [] : [parameter('dbname', database)]),
     parameter('passfile', files.passwords),
     parameter('application_name', applicationName),
     parameter('connect_timeout', 3),

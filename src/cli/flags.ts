@@ -50,9 +50,19 @@ export const watchFlags = {
 
 /** What every change of a cluster takes; `waitFor` says what `--wait` waits for. */
 export const changeFlags = (waitFor: string) => ({
+  ...plannedFlags(waitFor),
+  confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
+});
+
+/** What every change of low risk takes. */
+export const lowRiskFlags = (waitFor: string) => ({
+  ...plannedFlags(waitFor),
+  yes: boolean({ char: 'y', summary: 'Approve without a question.' }),
+});
+
+const plannedFlags = (waitFor: string) => ({
   'dry-run': boolean({ summary: 'Print the plan and stop: the same planner, the same checks.' }),
   plan: string({ summary: 'Refuse to run any plan but the one with this hash.', helpValue: 'HASH' }),
-  confirm: string({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
   reason: string({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),
   wait: boolean({ summary: `Wait until ${waitFor}.`, default: true, allowNo: true }),
   timeout: durationFlag({ summary: 'Wait at most this long; the operation stays resumable.' }),

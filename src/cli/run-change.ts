@@ -5,7 +5,7 @@ import type { Estate } from './estate.ts';
 import { resumeInBackground, type Watching, watchOperation } from './operation-runner.ts';
 import type { Output } from './output.ts';
 import { detailOperation, operationSections } from './present/operation.ts';
-import { confirmByName } from './prompt.ts';
+import { confirmByName, confirmYes } from './prompt.ts';
 import { type Section, text } from './render/section.ts';
 import type { CommandResult } from './result.ts';
 import type { OperationDetail } from './schemas/operation.ts';
@@ -15,6 +15,8 @@ export interface ChangeFlags {
   readonly 'dry-run': boolean;
   readonly plan?: string | undefined;
   readonly confirm?: string | undefined;
+  /** Of a change of low risk, instead of `confirm`. */
+  readonly yes?: boolean;
   readonly reason?: string | undefined;
   readonly wait: boolean;
   readonly timeout?: number | undefined;
@@ -51,6 +53,8 @@ export interface Change<D> {
   readonly subject: string;
   /** What the person is asked to approve. */
   readonly question: string;
+  /** Approved by a yes, and not by a name. */
+  readonly lowRisk?: boolean;
   readonly planHash: string;
   readonly refusal: CapstanError | undefined;
   /** Set when it is so already: nothing is asked for or run, and this is what `-o name` prints. */
@@ -80,9 +84,13 @@ export async function runChange<D>(means: ChangeMeans, change: Change<D>): Promi
   }
   if (alreadySo !== undefined) return finished(change, alreadySo, { changed: false, operation: null });
   await output.preview(change.planSections());
-  // With --confirm the refusal comes from the run itself, which audits it.
-  if (refusal !== undefined && flags.confirm === undefined) throw refusal;
-  await confirmByName({ interactive, action: change.question, name: cluster, confirm: flags.confirm });
+  // Where it is approved already the refusal comes from the run itself, which audits it.
+  const approved = change.lowRisk === true ? flags.yes === true : flags.confirm !== undefined;
+  if (refusal !== undefined && !approved) throw refusal;
+  const asking = { interactive, action: change.question };
+  await (change.lowRisk === true
+    ? confirmYes({ ...asking, yes: flags.yes === true })
+    : confirmByName({ ...asking, name: cluster, confirm: flags.confirm }));
   const { currentActor } = await import('../controlplane/actor.ts');
   const watched = await watchOperation(
     {

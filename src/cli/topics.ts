@@ -12,6 +12,7 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   member: { description: 'Single Postgres instances: what their agents say, who votes, who comes and goes.' },
   operation: { description: 'Journaled changes: watch, resume, abort.' },
   readiness: { description: 'Whether every promise can be kept now, with evidence.' },
+  rebalance: { description: 'Move shards between clusters online: copied, compared, handed over, undone.' },
   rpo: { description: 'What a lost region would cost, and the gate that bounds it.' },
   sandbox: { description: 'A whole estate on this machine.' },
   shard: { description: 'Slices of issuers, each with one owner.' },

@@ -143,6 +143,13 @@ export class Keys {
   loss(cluster: string, operation: string): string {
     return this.losses(cluster) + operation;
   }
+  /** What a person asks the leader's agent to drop of moves that are over, and what it answered. */
+  sweepRequest(cluster: string): string {
+    return `${this.cluster(cluster)}sweep/request`;
+  }
+  sweepReport(cluster: string): string {
+    return `${this.cluster(cluster)}sweep/report`;
+  }
   /** What each member's Postgres held lately, by member. Daemons don't follow it. */
   progressOf(cluster: string): string {
     return `${this.prefix}progress/${cluster}/`;
@@ -199,9 +206,12 @@ export class Keys {
   moveReport(operation: string, stream: number, cluster: string): string {
     return `${this.moveReportsOf(operation)}${String(stream).padStart(4, '0')}/${cluster}`;
   }
+  get movingShards(): string {
+    return `${this.live}moving/`;
+  }
   /** The id of the operation that moves a shard; admits one. */
   moving(shard: number): string {
-    return `${this.live}moving/${String(shard).padStart(SHARD_DIGITS, '0')}`;
+    return this.movingShards + String(shard).padStart(SHARD_DIGITS, '0');
   }
   get operations(): string {
     return `${this.prefix}operations/`;

@@ -32,6 +32,9 @@ export interface VerificationCursor {
   /** The last key that was compared; null: the table begins. */
   readonly after: readonly string[] | null;
   readonly rows: string;
+  readonly laterRows: string;
+  /** Where each shard stood when its comparison began: what was decided since is looked at once more at the end. */
+  readonly positions: Positions;
   readonly startedAt: string;
 }
 
@@ -93,6 +96,39 @@ export interface MoveRecord {
   readonly updatedAt: string;
 }
 
+/**
+ * What a person asks of a rebalance.
+ * - `copy`: copied, followed and verified. `verify`: compared once more.
+ * - `cutover`: owned by `to`. `reverse`: owned by `from` again.
+ * - `complete`: whoever owns them keeps them, and the other one is cleaned. `cancel`: the same, only where `from` still owns them.
+ */
+export type MoveGoalKind = 'copy' | 'verify' | 'cutover' | 'reverse' | 'complete' | 'cancel';
+
+export interface MoveGoal {
+  readonly kind: MoveGoalKind;
+  /** Those that weren't so when it was asked for. */
+  readonly streams: readonly number[];
+  /** Null: the plan's. */
+  readonly pauseBudgetMs: number | null;
+  readonly askedBy: string;
+  readonly askedAt: string;
+}
+
+/** How a stream ended; all that is left of it. */
+export interface MoveOutcome {
+  readonly stream: number;
+  readonly outcome: 'moved' | 'kept';
+  readonly from: string;
+  readonly to: string;
+  readonly owner: string;
+  readonly shards: readonly ShardId[];
+  readonly generations: Readonly<Record<string, number>>;
+  /** Where the shards were handed over last; null: they never were. */
+  readonly positions: Positions | null;
+  readonly pauseMs: number | null;
+  readonly at: string;
+}
+
 /** Of the slot that a leg is sent from. `lost`: gone, or invalidated by the bound on retained WAL. */
 export type SlotState = 'absent' | 'made' | 'active' | 'lost';
 
@@ -105,6 +141,8 @@ export interface OwnerMoveReport {
   readonly diskFreeBytes: string | null;
   /** How long a commit takes here at the median of the last seconds. */
   readonly commitMs: number | null;
+  /** What the owner has written; the other one reckons its lag by it. Absent: not known. */
+  readonly written?: { readonly lsn: string; readonly positions: Positions };
   readonly sealed: { readonly seal: string; readonly positions: Positions } | null;
   /** After a flip: the old leg's subscription is gone and the new leg's slot stands where this one took over. */
   readonly turned: boolean;

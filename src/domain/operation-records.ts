@@ -1,4 +1,5 @@
 /** Operations and what surrounds them in etcd: who drives one, when nothing begins by itself, and the audit log. */
+import type { MoveGoal, MoveOutcome } from './move-records.ts';
 
 /** While it stands no agent fails this cluster over or adopts an operation; past `until` it counts as none. */
 export interface PauseRecord {
@@ -35,7 +36,7 @@ export interface CoordinatorRecord {
   readonly since: string;
 }
 
-export type OperationKind = 'failover' | 'switchover' | 'rejoin' | 'membership';
+export type OperationKind = 'failover' | 'switchover' | 'rejoin' | 'membership' | 'rebalance';
 
 export type OperationStatus = 'running' | 'done' | 'failed' | 'aborted';
 
@@ -62,6 +63,10 @@ export interface OperationRecord {
   readonly coordinator: { readonly id: string; readonly since: string };
   readonly steps: readonly OperationStep[];
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** Of a rebalance: what a person asked for last. */
+  readonly goal?: MoveGoal;
+  /** Of a rebalance: how the streams ended that are gone by now. */
+  readonly outcomes?: readonly MoveOutcome[];
   readonly createdAt: string;
   readonly updatedAt: string;
 }

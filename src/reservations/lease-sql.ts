@@ -106,6 +106,8 @@ export interface AdoptedShard {
   readonly shard: ShardId;
   readonly generation: number;
   readonly state: 'serving' | 'sealed';
+  /** Of the entry. One before what was adopted for this shard is refused (CP002). */
+  readonly mapVersion?: number;
   /** The position at which another cluster handed it over; below it, it stays shut. */
   readonly handover?: string | undefined;
 }
@@ -136,7 +138,8 @@ export interface Adoption {
  * it follows (CP013). It doesn't wait for followers.
  */
 export async function adoptTerm(client: SqlClient, adoption: AdoptTerm): Promise<Adoption> {
-  const { cluster, epoch, term, reason, incarnation, shards } = adoption;
+  const { cluster, epoch, term, reason, incarnation } = adoption;
+  const shards = adoption.shards.map(({ mapVersion, ...shard }) => ({ ...shard, map_version: mapVersion }));
   const { rows } = await client.query<{ answer: Record<string, number> }>(
     'select capstan.adopt_term($1, $2, $3, $4, $5, $6) as answer',
     [cluster, epoch, term, reason, JSON.stringify(shards), incarnation ?? null],

@@ -49,7 +49,7 @@ describe('rights', () => {
         group by 1 order by 1`,
     );
     expect(Object.fromEntries(rows.map(({ role, functions }) => [role, functions]))).toEqual({
-      agent: ['adopt_term', 'close_admission', 'extend_lease', 'grant_lease'],
+      agent: ['adopt_term', 'close_admission', 'extend_lease', 'grant_lease', 'seal_shards', 'wipe_shards'],
       app: ['guard'],
       gateway: ['decide', 'find_token', 'read_issuer', 'resolve'],
       operator: ['decide', 'find_token', 'lease_left', 'read_issuer', 'resolve'],

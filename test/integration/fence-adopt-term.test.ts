@@ -45,6 +45,7 @@ describe('adopting a term', () => {
       authorityChanged: 0,
       moved: 0,
       lineageWritten: 0,
+      withheld: 0,
     });
   });
 
@@ -55,7 +56,7 @@ describe('adopting a term', () => {
       { shard: 300, generation: 4, state: 'serving' as const },
     ];
     const adoption = await adoptTerm(agent, { ...SCOPE, reason: 'move', shards: next });
-    expect(adoption).toEqual({ headsMade: 1, authorityChanged: 2, moved: 1, lineageWritten: 1 });
+    expect(adoption).toEqual({ headsMade: 1, authorityChanged: 2, moved: 1, lineageWritten: 1, withheld: 0 });
     expect(await refusedFor(SCOPE)).toBe('shardSealed');
     expect(await refusedFor({ ...SCOPE, shard: 183 })).toBe('shardNotOwned');
     const resolved = await resolveToken(gateway, SCOPE, { issuer: ISSUER, token: 'limit' }, DEADLINE);

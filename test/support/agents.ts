@@ -21,7 +21,7 @@ import { eventually, startEtcdCluster, type TestEtcd } from './etcd.ts';
 import type { LinkedRegions } from './linked-regions.ts';
 import { freePort } from './postgres.ts';
 
-const ROLES: readonly PostgresRole[] = [
+export const ROLES: readonly PostgresRole[] = [
   'superuser',
   'replication',
   'gateway',

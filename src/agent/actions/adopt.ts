@@ -6,7 +6,13 @@ import type { Work } from '../work.ts';
 export const shardsOf = (estate: EstateView, cluster: string) =>
   [...estate.shards.values()]
     .filter(({ value }) => value.cluster === cluster)
-    .map(({ value: { shard, generation, state, handover } }) => ({ shard, generation, state, handover }));
+    .map(({ value: { shard, generation, state, mapVersion, handover } }) => ({
+      shard,
+      generation,
+      state,
+      mapVersion,
+      handover,
+    }));
 
 /** Makes this Postgres agree with the map under the authority's term. Repeats change nothing. */
 export async function adopt(work: Work, reason: string): Promise<void> {

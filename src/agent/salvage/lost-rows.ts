@@ -48,12 +48,17 @@ interface LostRow {
   readonly decided_at: string;
 }
 
+/**
+ * Of shards that this data's cluster owned, by the data itself. Rows of any other shard are another cluster's decisions: copied
+ * in by a move that had not come to its end, or left behind by one that had.
+ */
 const LOST_ROWS = `
   select o.shard_id as shard, o.position::text, o.generation, o.term, o.issuer_id as issuer,
       o.reservation_token as token, o.desk, t.command, t.outcome, o.reservation_id as reservation,
       o.amount_cents::text as amount, o.reason, encode(t.body_hash, 'hex') as hash,
       to_char(o.decided_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as decided_at
     from jsonb_to_recordset($1::jsonb) as c(shard integer, first bigint)
+    join capstan.shard_authority a on a.shard_id = c.shard and a.state <> 'moved'
     join capstan.outbox o on o.shard_id = c.shard and o.position >= c.first
     join capstan.reservation_token t
       on t.shard_id = o.shard_id and t.issuer_id = o.issuer_id and t.reservation_token = o.reservation_token

@@ -11,6 +11,14 @@ import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './
 import { MEMBERSHIP_SCHEMAS } from './membership.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
 import { checkList, readinessReport } from './readiness.ts';
+import {
+  rebalanceGoal,
+  rebalancePause,
+  rebalancePlan,
+  rebalanceStart,
+  rebalanceStatus,
+  rebalanceSweep,
+} from './rebalance.ts';
 import { memberRejoin } from './rejoin.ts';
 import { rpoShow } from './rpo.ts';
 import { SANDBOX_SCHEMAS } from './sandbox.ts';
@@ -67,6 +75,17 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   OperationShow: operationShow,
   ReadinessCheckList: checkList,
   ReadinessReport: readinessReport,
+  RebalancePlan: rebalancePlan,
+  RebalanceStart: rebalanceStart,
+  RebalanceStatus: rebalanceStatus,
+  RebalancePause: rebalancePause,
+  RebalanceUnpause: rebalancePause,
+  RebalanceVerify: rebalanceGoal,
+  RebalanceCutover: rebalanceGoal,
+  RebalanceReverse: rebalanceGoal,
+  RebalanceComplete: rebalanceGoal,
+  RebalanceCancel: rebalanceGoal,
+  RebalanceSweep: rebalanceSweep,
   RpoShow: rpoShow,
   Schema: schemaDocument,
   SchemaList: schemaList,

@@ -3,6 +3,7 @@ import { string as stringFlag } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
+import { withMoveSides } from '../../cli/move-sides.ts';
 import { detailOperation, operationSections } from '../../cli/present/operation.ts';
 import { confirmByName } from '../../cli/prompt.ts';
 import type { CommandResult } from '../../cli/result.ts';
@@ -44,7 +45,9 @@ export default class OperationAbort extends CapstanCommand<typeof OperationAbort
         await this.output.preview(operationSections(detailOperation(value)));
         await confirmByName({ interactive, action: `abort ${id}`, name: value.cluster, confirm });
       }
-      return abortOperation({ ...found, actor: currentActor(), reason, signal });
+      return withMoveSides({ etcd, estate }, (sides) =>
+        abortOperation({ ...found, actor: currentActor(), reason, signal, sides }),
+      );
     });
     const operation = detailOperation(record);
     return {

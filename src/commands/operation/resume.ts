@@ -1,9 +1,16 @@
 import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS, SWITCHOVER_ENDINGS } from '../../cli/error-catalog.ts';
+import {
+  ETCD_ERRORS,
+  MOVE_GOAL_ERRORS,
+  OPERATION_ERRORS,
+  REJOIN_ERRORS,
+  SWITCHOVER_ENDINGS,
+} from '../../cli/error-catalog.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { refusedError, type CapstanError } from '../../domain/errors.ts';
 import { countFlag, durationFlag } from '../../cli/flags.ts';
+import { withMoveSides } from '../../cli/move-sides.ts';
 import { watchOperation } from '../../cli/operation-runner.ts';
 import { detailOperation, operationSections } from '../../cli/present/operation.ts';
 import type { CommandResult } from '../../cli/result.ts';
@@ -20,6 +27,7 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
     'loss_not_open',
     ...SWITCHOVER_ENDINGS,
     ...REJOIN_ERRORS,
+    ...MOVE_GOAL_ERRORS,
     ...OPERATION_ERRORS,
   ] as const;
   static override examples = [
@@ -51,14 +59,17 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
           interrupted: this.signal,
         },
         (watching) =>
-          resumeOperation({
-            etcd,
-            keys: estate.keys,
-            id,
-            actor: currentActor(),
-            acceptLoss: this.flags['accept-loss'],
-            ...watching,
-          }),
+          withMoveSides({ etcd, estate }, (sides) =>
+            resumeOperation({
+              etcd,
+              keys: estate.keys,
+              id,
+              actor: currentActor(),
+              acceptLoss: this.flags['accept-loss'],
+              sides,
+              ...watching,
+            }),
+          ),
       ),
     );
     if (watched.kind === 'left') throw new Error('a watched operation was let go');
@@ -76,6 +87,6 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
 const abortedError = ({ id, kind, cluster }: OperationDetail): CapstanError =>
   refusedError(`operation ${id} was aborted: there is nothing to go on with`, {
     code: 'operation_aborted',
-    next: `capstan ${kind} plan ${cluster}`,
+    next: kind === 'rebalance' ? 'capstan rebalance plan' : `capstan ${kind} plan ${cluster}`,
     data: { operation: id },
   });

@@ -21,7 +21,10 @@ export type AdoptionVerdict =
  * `promotionRevision`: of the cluster's promotion report, undefined when there is none.
  */
 export function judgeAdoption(held: HeldOperation, promotionRevision: string | undefined): AdoptionVerdict {
-  const { status, error } = held.value;
+  const { kind, status, error } = held.value;
+  // Its agents go on with what is under way, and whether callers are to wait for a cutover is a person's choice.
+  if (kind === 'rebalance' && status !== 'done' && status !== 'aborted')
+    return { kind: 'left', why: 'nobody drives it; its agents keep copying and following' };
   switch (status) {
     case 'done':
     case 'aborted':

@@ -183,9 +183,17 @@ export async function listOperations(options: {
   const { records } = await rangeRecords<OperationRecord>(etcd, keys.operations);
   return [...records.values()]
     .map(({ value }) => value)
-    .filter((record) => cluster === undefined || record.cluster === cluster)
+    .filter((record) => cluster === undefined || concerns(record, cluster))
     .toSorted((a, b) => newestFirst(`${a.createdAt} ${a.id}`, `${b.createdAt} ${b.id}`))
     .slice(0, limit);
+}
+
+/** A rebalance is listed under every cluster that it moves shards out of or into. */
+function concerns({ kind, cluster: own, plan }: OperationRecord, cluster: string): boolean {
+  const { clusters } = plan as { readonly clusters?: Readonly<Record<string, unknown>> };
+  return (
+    own === cluster || (kind === 'rebalance' && clusters !== undefined && Object.hasOwn(clusters, cluster))
+  );
 }
 
 const newestFirst = (a: string, b: string) => (a < b ? 1 : -Number(a > b));

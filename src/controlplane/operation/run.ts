@@ -19,6 +19,8 @@ export interface OperationProgress {
   readonly at: string;
   /** This step and those that follow it, as far as is known now. */
   readonly left: readonly string[];
+  /** Of a rebalance: the one of its streams that this is about. */
+  readonly stream?: { readonly stream: number; readonly phase: string };
 }
 
 /** What one coordinator carries from step to step; everything that must survive it is in the journal. */
@@ -111,7 +113,12 @@ export function stalled(options: {
 export function report(
   run: Pick<OperationRun, 'onProgress' | 'clock' | 'machine'>,
   record: Pick<OperationRecord, 'id' | 'phase'>,
-  about: { readonly state: OperationProgress['state']; readonly detail?: string; readonly step?: string },
+  about: {
+    readonly state: OperationProgress['state'];
+    readonly detail?: string;
+    readonly step?: string;
+    readonly stream?: OperationProgress['stream'];
+  },
 ): void {
   const step = about.step ?? record.phase;
   run.onProgress?.({
@@ -121,5 +128,6 @@ export function report(
     detail: about.detail ?? null,
     at: timestampOf(run.clock),
     left: run.machine.stepsLeft(run.machine.parse(step) ?? run.machine.first),
+    ...(about.stream === undefined ? {} : { stream: about.stream }),
   });
 }

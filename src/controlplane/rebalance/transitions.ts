@@ -87,6 +87,9 @@ export function nextMove(
   };
 }
 
-/** A second copy is made by itself only where the operation still asks for the first: rows that came back are worth no less. */
-const afterLoss = ({ owner, from }: MoveRecord, listed: MovePhase): MovePhase =>
-  listed === 'parted' && owner === from ? 'copy' : listed;
+/**
+ * A second copy is made by itself only where the operation still asks for the first: rows that came back are worth no less.
+ * Out of a turn it never is: nobody has seen yet that the new owner holds them, and a copy begins with a wipe of the old one's.
+ */
+const afterLoss = ({ phase, owner, from }: MoveRecord, listed: MovePhase): MovePhase =>
+  phase === 'follow' && owner === from ? 'copy' : listed;

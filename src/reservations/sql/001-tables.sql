@@ -12,12 +12,13 @@ create table capstan.cluster_state (
   estate_incarnation text
 );
 
--- Which shards this cluster owns. Local: never carried by logical replication.
+-- Which shards this cluster owns. Local: never carried by logical replication. `map_version` is that of the entry which said so.
 create table capstan.shard_authority (
   shard_id integer primary key,
   cluster text not null,
   generation integer not null check (generation > 0),
-  state text not null check (state in ('serving', 'sealed', 'moved'))
+  state text not null check (state in ('serving', 'sealed', 'moved')),
+  map_version bigint not null default 0
 );
 
 -- The shard's sequencer: its row lock admits one batch at a time. Low fillfactor, for each batch rewrites the row.

@@ -3,7 +3,8 @@ set local role capstan_owner;
 -- Makes this Postgres agree with the map, under a term: what is decided later is decided under it. Refuses a term, an epoch or a
 -- generation below what this Postgres has seen. Doing it again changes nothing.
 --
--- `p_shards`: all shards that the map gives to the cluster, [{shard, generation, state, handover}]. A shard that came from another
+-- `p_shards`: all shards that the map gives to the cluster, [{shard, generation, state, map_version, handover}]. An entry of an
+-- earlier version of the map than the one seen here is refused: it could undo a seal. A shard that came from another
 -- cluster has the position at which it was handed over: while the head here is below it, rows are missing, and the shard is
 -- withheld: sealed, without a lineage row. Shards that are no longer in it are
 -- marked `moved`. A changed shard's head is locked first, and every head when the term changes: batches in flight drain before
@@ -44,14 +45,17 @@ begin
     where v.term <> p_term or (a.generation, a.state) is distinct from (m.generation, m.state)
     order by h.shard_id for update of h;
 
-  select a.shard_id, a.generation, m.generation as named into v
+  select a.shard_id, a.generation, m.generation as named, a.map_version, m.map_version as named_version into v
     from capstan.shard_authority a
-    join pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
+    join pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, map_version bigint)
       on m.shard = a.shard_id
-    where a.generation > m.generation limit 1;
-  if found then
+    where a.generation > m.generation or a.map_version > m.map_version limit 1;
+  if v.generation > v.named then
     raise exception 'generation % of shard % was named; this Postgres has seen generation %', v.named, v.shard_id, v.generation
       using errcode = 'CP002';
+  elsif found then
+    raise exception 'version % of the map was named for shard %; this Postgres has seen version %',
+      v.named_version, v.shard_id, v.map_version using errcode = 'CP002';
   end if;
 
   update capstan.cluster_state
@@ -72,13 +76,17 @@ begin
         and not exists (select 1 from capstan.shard_head h where h.shard_id = m.shard);
   get diagnostics v_made = row_count;
 
-  insert into capstan.shard_authority as a (shard_id, cluster, generation, state)
-    select m.shard, p_cluster, m.generation, case when m.shard = any (v_withheld) then 'sealed' else m.state end
-      from pg_catalog.jsonb_to_recordset(p_shards) as m(shard integer, generation integer, state text)
+  insert into capstan.shard_authority as a (shard_id, cluster, generation, state, map_version)
+    select m.shard, p_cluster, m.generation, case when m.shard = any (v_withheld) then 'sealed' else m.state end,
+        coalesce(m.map_version, 0)
+      from pg_catalog.jsonb_to_recordset(p_shards)
+        as m(shard integer, generation integer, state text, map_version bigint)
       order by m.shard
     on conflict (shard_id) do update
-      set cluster = excluded.cluster, generation = excluded.generation, state = excluded.state
-      where (a.cluster, a.generation, a.state) is distinct from (excluded.cluster, excluded.generation, excluded.state);
+      set cluster = excluded.cluster, generation = excluded.generation, state = excluded.state,
+        map_version = greatest(a.map_version, excluded.map_version)
+      where (a.cluster, a.generation, a.state) is distinct from (excluded.cluster, excluded.generation, excluded.state)
+        or a.map_version < excluded.map_version;
   get diagnostics v_changed = row_count;
 
   update capstan.shard_authority a set state = 'moved'

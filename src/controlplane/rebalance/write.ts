@@ -1,0 +1,128 @@
+import { CapstanError, refusedError, unknownError } from '../../domain/errors.ts';
+import type { MoveRecord } from '../../domain/move-records.ts';
+import type { OperationRecord } from '../../domain/operation-records.ts';
+import { readRecord, revisionOf, Transaction } from '../store.ts';
+import { type HeldMove, nowIn, type RebalanceRun } from './context.ts';
+import { type MoveEvent, type MovePatch, nextMove } from './transitions.ts';
+
+/** As for the journal: a lost reply is followed by this many further tries. */
+const RESOLVE_TRIES = 8;
+const RESOLVE_PAUSE_MS = 250;
+
+export interface MoveChange {
+  readonly operation: string;
+  readonly stream: number;
+  /** What the change replaces; undefined: the stream must not exist. */
+  readonly held: HeldMove | undefined;
+  /** Puts the stream's next record, with whatever belongs to it, and answers it. */
+  readonly build: (transaction: Transaction) => MoveRecord;
+}
+
+/**
+ * Changes a stream in one transaction that compares the operation and the stream. Undefined: something that it compares has
+ * changed, and nothing was written. When a reply is lost the same transaction is sent again until it is known whether the
+ * record carries this very text. Throws `operation_superseded` (exit 4), `etcd_unreachable` (nothing was written),
+ * `etcd_outcome_unknown` (exit 5).
+ */
+export async function writeMove(run: RebalanceRun, change: MoveChange): Promise<HeldMove | undefined> {
+  const { etcd, keys, clock, operation } = run;
+  const key = keys.move(change.operation, change.stream);
+  const transaction = new Transaction(etcd)
+    .expect(keys.operation(change.operation), operation.held.revision)
+    .expect(key, revisionOf(change.held));
+  const next = change.build(transaction);
+  let lost: CapstanError | undefined;
+  for (let attempt = 0; attempt <= RESOLVE_TRIES; attempt += 1) {
+    if (attempt > 0) await clock.sleep(RESOLVE_PAUSE_MS);
+    try {
+      const revision = await transaction.commitAt();
+      if (revision !== undefined) return { value: next, revision };
+      return await afterFailedCompare(run, change, next);
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      // Unreachable proves that this try had no effect, which says nothing about a lost one before it.
+      if (lost === undefined && error.code === 'etcd_unreachable') throw error;
+      lost = error;
+    }
+  }
+  throw unknownError(
+    `it is unknown whether stream ${change.stream} of ${change.operation} entered phase ${next.phase}`,
+    {
+      code: 'etcd_outcome_unknown',
+      next: `capstan rebalance status ${change.operation}`,
+      data: { operation: change.operation, stream: change.stream, phase: next.phase },
+      cause: lost,
+    },
+  );
+}
+
+async function afterFailedCompare(
+  run: RebalanceRun,
+  change: MoveChange,
+  next: MoveRecord,
+): Promise<HeldMove | undefined> {
+  const { etcd, keys } = run;
+  const [found, operation] = await Promise.all([
+    readRecord<MoveRecord>(etcd, keys.move(change.operation, change.stream)),
+    readRecord<OperationRecord>(etcd, keys.operation(change.operation)),
+  ]);
+  // An earlier try, whose reply was lost, has made the compare false by its own success.
+  if (found !== undefined && JSON.stringify(found.value) === JSON.stringify(next)) return found;
+  const mine = run.operation.held.value.coordinator.id;
+  const driver = operation?.value.coordinator.id;
+  if (driver === mine) return undefined;
+  throw refusedError(`operation ${change.operation} is now driven by coordinator ${driver ?? 'unknown'}`, {
+    code: 'operation_superseded',
+    next: `capstan operation show ${change.operation}`,
+    data: { operation: change.operation, coordinator: driver ?? null },
+  });
+}
+
+const isUnanswered = (error: unknown): error is CapstanError =>
+  error instanceof CapstanError &&
+  (error.code === 'etcd_outcome_unknown' || error.code === 'etcd_unreachable');
+
+/** Moves a stream by one event that touches nothing beside it. */
+export async function moveOn(
+  run: RebalanceRun,
+  held: HeldMove,
+  event: MoveEvent,
+  patch: MovePatch = {},
+): Promise<HeldMove | undefined> {
+  const { operation, stream } = held.value;
+  const next = nextMove(held.value, event, nowIn(run), patch);
+  return writeMove(run, {
+    operation,
+    stream,
+    held,
+    build: (transaction) => {
+      transaction.put(run.keys.move(operation, stream), next);
+      return next;
+    },
+  });
+}
+
+const NOTE_TRIES = 5;
+
+/**
+ * Notes something about the leg that `about` was read in. Undefined: the stream went on to something of which it says
+ * nothing, or it keeps changing.
+ */
+export async function note(
+  run: RebalanceRun,
+  about: Pick<MoveRecord, 'operation' | 'stream' | 'attempt' | 'leg'>,
+  patch: (record: MoveRecord) => MovePatch | undefined,
+): Promise<HeldMove | undefined> {
+  const key = run.keys.move(about.operation, about.stream);
+  for (let attempt = 0; attempt < NOTE_TRIES; attempt += 1) {
+    const held = await readRecord<MoveRecord>(run.etcd, key);
+    if (held === undefined || held.value.attempt !== about.attempt || held.value.leg !== about.leg)
+      return undefined;
+    const { phase } = held.value;
+    const change = phase === 'seal' || phase === 'done' ? undefined : patch(held.value);
+    if (change === undefined) return undefined;
+    const noted = await moveOn(run, held, 'noted', change);
+    if (noted !== undefined) return noted;
+  }
+  return undefined;
+}
