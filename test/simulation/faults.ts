@@ -202,7 +202,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'second coordinator',
     weight: 3,
     inject: (world) => {
-      const id = world.activeOperation;
+      const id = world.operations.active;
       if (id === undefined) return undefined;
       world.coordinate({ kind: 'resume', id });
       return () => undefined;
@@ -212,7 +212,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'abort',
     weight: 1.5,
     inject: (world) => {
-      const id = world.activeOperation;
+      const id = world.operations.active;
       if (id === undefined) return undefined;
       world.coordinate({ kind: 'abort', id });
       return () => undefined;
@@ -238,7 +238,7 @@ function failOver(world: World, giveUp: boolean): void {
   world.coordinate({ kind: 'run', force: true, target: null });
   if (!giveUp) return;
   scheduler.after(10 ** scheduler.random.between(0.5, 2.8), '', () => {
-    const id = world.activeOperation;
+    const id = world.operations.active;
     if (id !== undefined) world.coordinate({ kind: 'abort', id });
   });
 }

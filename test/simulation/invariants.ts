@@ -19,7 +19,12 @@ export type Invariant =
   | 'dense-positions'
   | 'superseded-writes-nothing'
   | 'coordinator-has-no-bug'
-  | 'decides-again';
+  | 'decides-again'
+  | 'operations-end'
+  | 'automatic-heeds-people'
+  | 'automatic-waits-for-a-lapse'
+  | 'automatic-is-counted'
+  | 'adopts-what-needs-nobody';
 
 /** What the omniscient eye saw broken. The run ends with the first. */
 export class Violation extends Error {

@@ -1,11 +1,13 @@
 import type { Violation } from './invariants.ts';
-import { type Counts, SHARDS, World, type WorldOptions } from './world.ts';
+import { watchAsPerson } from './person.ts';
+import { SHARDS, World } from './world.ts';
+import type { Counts, WorldOptions } from './world-options.ts';
 
 /** Once all faults are healed, a cluster decides again within this much simulated time. */
 const AGAIN_WITHIN_MS = 90_000;
-const OPERATOR_LOOKS_EVERY_MS = 2_000;
-/** Nobody has decided for this long: a person begins a failover. */
-const PATIENCE_MS = 9_000;
+/** With one fault at one step: the cluster is up by then, and what became of it can be seen after that. */
+const BEGINS_AT_MS = 5_000;
+const STEP_MS = 15_000;
 
 export interface SeedResult {
   readonly seed: number;
@@ -16,6 +18,8 @@ export interface SeedResult {
   readonly events: number;
   readonly simulatedMs: number;
   readonly counts: Counts;
+  /** Whether the one fault found its step. */
+  readonly struck: boolean;
 }
 
 /** Runs one seed: trouble, then healing, then a person who resumes, fails over and rebuilds until every shard decides again. */
@@ -34,33 +38,47 @@ async function runWorld(options: WorldOptions): Promise<SeedResult> {
   const world = new World(options);
   const { scheduler, invariants } = world;
   const { random } = scheduler;
-  const troubleMs = random.between(3_000, 11_000);
-  const faults = world.disturb(troubleMs);
+  const troubleMs =
+    options.at === undefined ? random.between(3_000, world.area.troubleMostMs) : BEGINS_AT_MS + STEP_MS;
+  const faults = options.at === undefined ? world.disturb(troubleMs) : undefined;
   const broken = () => invariants.violation !== undefined;
-  watchOperator(world, () => scheduler.now > troubleMs);
+  watchAsPerson(world, () => scheduler.now > troubleMs);
+  if (options.at !== undefined) {
+    await scheduler.run(BEGINS_AT_MS, broken);
+    world.strike?.arm();
+    world.area.begin(world);
+  }
   await scheduler.run(troubleMs, broken);
   scheduler.note('everything heals');
-  faults.healAll();
+  faults?.healAll();
+  world.strike?.heal();
   world.calm();
   for (const { member } of world.members) world.startAgent(member);
   const decidesAgain = () =>
     Array.from({ length: SHARDS }, (_, shard) => (world.toldAt.get(shard) ?? 0) > troubleMs + 500).every(
       Boolean,
     );
-  await scheduler.run(troubleMs + AGAIN_WITHIN_MS, () => broken() || decidesAgain());
+  const left = () => world.operations.running;
+  await scheduler.run(troubleMs + AGAIN_WITHIN_MS, () => broken() || (decidesAgain() && left().length === 0));
   if (!broken() && !decidesAgain())
     invariants.report(
       'decides-again',
       `no decision on every shard within ${AGAIN_WITHIN_MS} ms of the last healing`,
+    );
+  if (!broken() && left().length > 0)
+    invariants.report(
+      'operations-end',
+      `still running: ${left()
+        .map(({ id, phase }) => `${id} (${phase})`)
+        .join(', ')}`,
     );
   invariants.checkPrefix();
   invariants.checkAllTold();
   for (const { ended } of world.coordinators) {
     if (ended?.startsWith('bug') === true || ended === 'authority_mismatch')
       invariants.report('coordinator-has-no-bug', ended);
-    if (ended === 'done') world.counts.failovers += 1;
-    if (ended === 'aborted') world.counts.aborts += 1;
   }
+  world.operations.countIn(world.counts);
   if (invariants.violation !== undefined)
     scheduler.note(`VIOLATION ${invariants.violation.invariant}: ${invariants.violation.message}`);
   const { trace } = scheduler;
@@ -73,35 +91,6 @@ async function runWorld(options: WorldOptions): Promise<SeedResult> {
     events: scheduler.events,
     simulatedMs: scheduler.now,
     counts: world.counts,
+    struck: world.strike?.struck ?? false,
   };
-}
-
-/** A person who looks now and then; after the healing, one who does whatever the design leaves to a person. */
-function watchOperator(world: World, healed: () => boolean): void {
-  const { scheduler, invariants } = world;
-  const look = () => {
-    const { random } = scheduler;
-    const quiet = scheduler.now - Math.max(0, ...world.toldAt.values());
-    const active = world.activeOperation;
-    const eager = healed() || random.chance(0.4);
-    if (eager && world.liveCoordinators.every(({ process }) => process.state === 'paused' && !healed())) {
-      // A person does what the last error says.
-      const giveUp = world.coordinators.findLast(({ ended }) => ended !== undefined)?.advice ?? '';
-      if (active !== undefined)
-        world.coordinate({
-          kind: giveUp.includes(`operation abort ${active}`) ? 'abort' : 'resume',
-          id: active,
-        });
-      else if (quiet > PATIENCE_MS) world.coordinate({ kind: 'run', force: true, target: null });
-    }
-    const { authority } = invariants;
-    for (const { member } of world.members) {
-      const shut = world.memoryOf(member).value.quarantine !== null;
-      const leads = authority?.leader === member;
-      if (shut && !leads && authority?.phase === 'open' && (healed() || random.chance(0.2)))
-        world.rebuild(member);
-    }
-    scheduler.after(OPERATOR_LOOKS_EVERY_MS * random.between(0.5, 1.5), '', look);
-  };
-  scheduler.after(OPERATOR_LOOKS_EVERY_MS, '', look);
 }

@@ -1,14 +1,15 @@
-import { type Fault, FAULTS } from './faults.ts';
+import type { Fault } from './faults.ts';
 import type { World } from './world.ts';
 
 /** Draws which faults this world knows, and lets them come until `endMs`. They heal by themselves, or at the end. */
 export function scheduleFaults(world: World, endMs: number, only?: readonly string[]): { healAll(): void } {
   const { scheduler } = world;
   const { random } = scheduler;
+  const { faults, always } = world.area;
   const enabled =
     only === undefined
-      ? FAULTS.filter(({ name }) => name === 'failover' || random.chance(0.6))
-      : FAULTS.filter(({ name }) => only.includes(name));
+      ? faults.filter(({ name }) => always.includes(name) || random.chance(0.6))
+      : faults.filter(({ name }) => only.includes(name));
   const total = enabled.reduce((sum, { weight }) => sum + weight, 0);
   const everyMs = random.between(250, 2_500);
   const inForce = new Set<() => void>();

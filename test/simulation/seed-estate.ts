@@ -11,6 +11,7 @@ import type {
   ShardRecord,
 } from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
+import type { MemberSeed } from './area.ts';
 import type { Random } from './random.ts';
 import type { SimMemory } from './sim-agent.ts';
 import type { SimEtcd } from './sim-etcd.ts';
@@ -29,11 +30,12 @@ export function seedEstate(options: {
   readonly shards: number;
   readonly contract: Contract;
   readonly members: readonly SimPostgres[];
+  readonly places: readonly MemberSeed[];
   readonly memories: ReadonlyMap<string, SimMemory>;
   readonly fresh: boolean;
   readonly random: Random;
 }): void {
-  const { etcd, keys, cluster, shards, contract, members, fresh } = options;
+  const { etcd, keys, cluster, shards, contract, places, fresh } = options;
   const records = new Map<string, unknown>([
     [
       keys.estate,
@@ -49,7 +51,7 @@ export function seedEstate(options: {
       keys.membership(cluster),
       {
         epoch: 1,
-        members: Object.fromEntries(members.map(({ member }) => [member, { region: 'here', role: 'voter' }])),
+        members: Object.fromEntries(places.map(({ member, region, role }) => [member, { region, role }])),
       } satisfies MembershipRecord,
     ],
     [
@@ -86,6 +88,7 @@ function runningCluster({
   cluster,
   shards,
   members,
+  places,
   memories,
   random,
 }: Parameters<typeof seedEstate>[0]): readonly [string, unknown][] {
@@ -129,16 +132,16 @@ function runningCluster({
         ledTerm: leads ? 1 : 0,
       };
   }
-  const voters = members
-    .filter(({ member }) => member !== 'm1')
+  const voters = places
+    .filter(({ member, role }) => member !== 'm1' && role === 'voter')
     .map(({ member }) => ({ member, incarnation: incarnations.get(member) ?? '' }));
   return [
-    ...members.map(({ member }): [string, unknown] => [
+    ...places.map(({ member, region }): [string, unknown] => [
       keys.member(cluster, member),
       {
         name: member,
         cluster,
-        region: 'here',
+        region,
         incarnation: incarnations.get(member) ?? '',
         systemIdentifier: SYSTEM,
         registeredAt: AT,

@@ -61,11 +61,12 @@ export interface SimAgentOptions {
   readonly etcd: EtcdPort;
   readonly keys: Keys;
   readonly cluster: string;
+  readonly region: string;
 }
 
 /** The agent's own parts over simulated ports. It never ends by itself. */
 export async function runSimAgent(options: SimAgentOptions): Promise<void> {
-  const { process, postgres, etcd, keys, cluster } = options;
+  const { process, postgres, etcd, keys, cluster, region } = options;
   const clock = clockFor(process, postgres.environment.planted);
   const { member } = postgres;
   const logger = loggerOf(process);
@@ -78,7 +79,7 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
       const context: MemberContext = {
         cluster,
         member,
-        region: 'here',
+        region,
         version: 'simulated',
         etcd,
         keys,

@@ -1,7 +1,9 @@
+import { acknowledgeBlock } from '../../src/controlplane/automatic/block.ts';
+import { pauseCluster, unpauseCluster } from '../../src/controlplane/automatic/pause.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
-import { abortFailover, resumeFailover } from '../../src/controlplane/failover/resume.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import type { OperationResult } from '../../src/controlplane/operation/run.ts';
+import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { assertNever, CapstanError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import type { SimProcess } from './process.ts';
@@ -9,7 +11,8 @@ import type { SimProcess } from './process.ts';
 export type CoordinatorTask =
   | { readonly kind: 'run'; readonly force: boolean; readonly target: string | null }
   | { readonly kind: 'resume'; readonly id: string }
-  | { readonly kind: 'abort'; readonly id: string };
+  | { readonly kind: 'abort'; readonly id: string }
+  | { readonly kind: 'pause' | 'unpause' | 'acknowledge' };
 
 export interface SimCoordinator {
   readonly process: SimProcess;
@@ -32,22 +35,28 @@ export function startCoordinator(options: {
   const { clock, scheduler } = process;
   const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
   const common = { etcd, keys, actor: process.name, clock };
-  const work = (): Promise<OperationResult> => {
+  const reason = 'as a person wants it';
+  const work = async (): Promise<string> => {
     switch (task.kind) {
       case 'run':
-        return runFailover({ ...common, cluster, force: task.force, target: task.target });
+        return endOf(await runFailover({ ...common, cluster, force: task.force, target: task.target }));
       case 'resume':
-        return resumeFailover({ ...common, id: task.id });
+        return endOf(await resumeOperation({ ...common, id: task.id }));
       case 'abort':
-        return abortFailover({ ...common, id: task.id });
+        return endOf(await abortOperation({ ...common, id: task.id }));
+      case 'pause':
+        return changed(await pauseCluster({ ...common, cluster, reason, forMs: null }));
+      case 'unpause':
+        return changed(await unpauseCluster({ ...common, cluster }));
+      case 'acknowledge':
+        return changed(await acknowledgeBlock({ ...common, cluster, reason }));
       default:
         return assertNever(task);
     }
   };
   const run = async () => {
     try {
-      const { operation } = await work();
-      started.ended = operation.status;
+      started.ended = await work();
     } catch (error) {
       // Anything but a CapstanError is a bug of the coordinator: the world's check sees it.
       if (error instanceof CapstanError) started.advice = error.next ?? '';
@@ -59,3 +68,6 @@ export function startCoordinator(options: {
   void run();
   return started;
 }
+
+const endOf = ({ operation }: OperationResult): string => `${operation.kind} ${operation.status}`;
+const changed = (result: { readonly changed: boolean }): string => (result.changed ? 'changed' : 'unchanged');

@@ -17,6 +17,7 @@ import type {
 import type { Network } from './network.ts';
 import type { SimProcess } from './process.ts';
 import { LeaseGone, type SimEtcd } from './sim-etcd.ts';
+import type { Fate } from './step-faults.ts';
 import { SimWatch } from './sim-etcd-watch.ts';
 
 /** How often a single request fares badly by itself, beside cuts of the network. */
@@ -52,9 +53,14 @@ export interface SimEtcdClientOptions {
   readonly trouble: EtcdTrouble;
   readonly counts: EtcdCounts;
   /** Looks at each transaction, and may change it: for planted bugs. */
-  readonly alter?:
-    | ((compares: readonly Compare[], writes: readonly Write[]) => readonly Compare[])
-    | undefined;
+  readonly alter?: ((transaction: SentTransaction) => SentTransaction) | undefined;
+  /** Told of each transaction as it is sent; decides what becomes of the request. */
+  readonly onWrite?: ((process: SimProcess, writes: readonly Write[]) => Fate) | undefined;
+}
+
+export interface SentTransaction {
+  readonly compares: readonly Compare[];
+  readonly writes: readonly Write[];
 }
 
 const TIMEOUT_MS = 2_000;
@@ -81,10 +87,11 @@ export class SimEtcdClient implements EtcdPort {
     writes: readonly Write[],
     options: TransactOptions = {},
   ): Promise<TransactionResult> {
-    const demanded = this.options.alter?.(compares, writes) ?? compares;
+    const sent = this.options.alter?.({ compares, writes }) ?? { compares, writes };
+    const fate = this.options.onWrite?.(this.options.process, writes);
     const label = `txn ${writes.map((write) => `${write.kind === 'put' ? '' : '-'}${short(write.key)}`).join(' ')}`;
     const again = options.repeatable === true || appliesOnce(compares, writes);
-    return this.call(label, options, (etcd) => etcd.transact(demanded, writes), { again });
+    return this.call(label, options, (etcd) => etcd.transact(sent.compares, sent.writes), { again, fate });
   }
 
   watch(prefix: string, handlers: WatchHandlers): Promise<Watch> {
@@ -130,7 +137,7 @@ export class SimEtcdClient implements EtcdPort {
     label: string,
     options: CallOptions | undefined,
     execute: (etcd: SimEtcd) => T,
-    write?: { readonly again: boolean },
+    write?: { readonly again: boolean; readonly fate?: Fate },
   ): Promise<T> {
     const { process, etcd, network, trouble, counts } = this.options;
     const { random } = process.scheduler;
@@ -158,7 +165,7 @@ export class SimEtcdClient implements EtcdPort {
       `${name} gave up: ${label}`,
     );
     const answer = (how: () => void) => {
-      if (random.chance(trouble.lostReply)) {
+      if (write?.fate === 'reply-lost' || random.chance(trouble.lostReply)) {
         counts.lostReplies += 1;
         process.scheduler.note(`reply lost: ${name} ${label}`);
         return;
@@ -184,7 +191,7 @@ export class SimEtcdClient implements EtcdPort {
           answer(() => reject(refusedError('the liveness lease is gone', { code: 'etcd_lease_gone' })));
       }
     };
-    if (random.chance(trouble.lostRequest)) {
+    if (write?.fate === 'lost' || random.chance(trouble.lostRequest)) {
       counts.lostRequests += 1;
       sent = random.chance(0.5);
       process.scheduler.note(`request lost: ${name} ${label}`);
@@ -193,9 +200,9 @@ export class SimEtcdClient implements EtcdPort {
     const route = { from: host.name, to: 'etcd', label: `${name} -> ${label}` };
     const isLate = random.chance(trouble.late);
     if (isLate && write !== undefined) counts.lateWrites += 1;
-    network.send({ ...route, extraMs: isLate ? random.between(10, trouble.lateMostMs) : 0 }, () =>
-      arrive(true),
-    );
+    const heldMs = typeof write?.fate === 'object' ? write.fate.lateMs : 0;
+    const lateMs = isLate ? random.between(10, trouble.lateMostMs) : 0;
+    network.send({ ...route, extraMs: heldMs + lateMs }, () => arrive(true));
     if (write?.again === true && random.chance(trouble.twice)) {
       counts.repeatedWrites += 1;
       const extraMs = random.between(1, Math.max(50, trouble.lateMostMs));

@@ -1,10 +1,11 @@
-import type { Contract } from '../../src/domain/contract.ts';
 import { Keys } from '../../src/controlplane/keys.ts';
-import type { Compare, Write } from '../../src/etcd/port.ts';
+import type { Write } from '../../src/etcd/port.ts';
+import { type Area, areaOf, type MemberSeed } from './area.ts';
+import { checksOf } from './checks.ts';
 import { scheduleFaults } from './schedule-faults.ts';
 import { Invariants } from './invariants.ts';
 import { Network } from './network.ts';
-import type { Planted } from './planted.ts';
+import { alterTransaction, type Planted } from './planted.ts';
 import { SimHost, SimProcess } from './process.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
@@ -15,54 +16,13 @@ import { type CoordinatorTask, type SimCoordinator, startCoordinator } from './s
 import { type EtcdTrouble, NO_TROUBLE, SimEtcdClient } from './sim-etcd-client.ts';
 import { SimEtcd } from './sim-etcd.ts';
 import { emptyDisk, resetRuns, type SimEnvironment, SimPostgres } from './sim-postgres.ts';
+import { SeenOperations } from './seen-operations.ts';
+import { type Fate, StepStrike } from './step-faults.ts';
+import { type Counts, noCounts, type WorldOptions } from './world-options.ts';
 
-export const CLUSTER = 'c1';
+const CLUSTER = 'c1';
 export const SHARDS = 2;
 const CLIENTS = 2;
-
-export const CONTRACT: Contract = {
-  version: 1,
-  lease: { ttlMs: 3_000, renewEveryMs: 700, marginMs: 400, driftMs: 300 },
-  durability: { openDegraded: true },
-  rpo: { budgetMs: 5_000, gateMs: 3_000, releaseMs: 1_000, action: 'degrade' },
-  rto: { maxMs: 600_000 },
-  movePause: { maxMs: 1_000 },
-  deadlines: {
-    decisionMs: 2_500,
-    readMs: 2_000,
-    lockWaitMs: 1_000,
-    etcdMs: 1_000,
-    freezeMs: 4_000,
-    promoteMs: 6_000,
-    openMs: 8_000,
-  },
-  admission: { queuePerShardMax: 100, batchCommandsMax: 10 },
-  liveness: { heartbeatEveryMs: 1_000, heartbeatTtlMs: 5_000, clockSkewMaxMs: 500 },
-};
-
-export interface WorldOptions {
-  readonly seed: number;
-  readonly planted?: Planted;
-  readonly keepTrace?: boolean;
-  /** The faults that may come; default: drawn from all. */
-  readonly only?: readonly string[] | undefined;
-}
-
-export interface Counts {
-  readonly faults: Map<string, number>;
-  decided: number;
-  refused: number;
-  unknown: number;
-  told: number;
-  promotions: number;
-  failovers: number;
-  aborts: number;
-  rebuilt: number;
-  lostRequests: number;
-  lostReplies: number;
-  lateWrites: number;
-  repeatedWrites: number;
-}
 
 /** One simulated estate: a cluster of two or three voters, its etcd, its coordinators, its callers, and what befalls them. */
 export class World {
@@ -70,26 +30,20 @@ export class World {
   readonly network: Network;
   readonly etcd: SimEtcd;
   readonly keys = new Keys('sim');
+  readonly cluster = CLUSTER;
+  readonly area: Area;
+  /** Where each member was when the world began. */
+  readonly places: readonly MemberSeed[];
+  readonly operations: SeenOperations;
+  readonly strike: StepStrike | undefined;
+  /** Lies in wait for a write that is about to leave. */
+  ambush: ((writes: readonly Write[]) => Fate) | undefined;
   readonly hosts = new Map<string, SimHost>();
   readonly members: readonly SimPostgres[];
   readonly agents = new Map<string, SimProcess>();
   readonly invariants: Invariants;
   readonly trouble: EtcdTrouble = { ...NO_TROUBLE };
-  readonly counts: Counts = {
-    faults: new Map(),
-    decided: 0,
-    refused: 0,
-    unknown: 0,
-    told: 0,
-    promotions: 0,
-    failovers: 0,
-    aborts: 0,
-    rebuilt: 0,
-    lostRequests: 0,
-    lostReplies: 0,
-    lateWrites: 0,
-    repeatedWrites: 0,
-  };
+  readonly counts: Counts = noCounts();
   readonly coordinators: SimCoordinator[] = [];
   readonly #memories = new Map<string, SimMemory>();
   readonly #environment: SimEnvironment;
@@ -99,13 +53,16 @@ export class World {
   /** True time of the latest outcome told, by shard. */
   readonly toldAt = new Map<number, number>();
 
-  constructor({ seed, planted, keepTrace = false, only }: WorldOptions) {
+  constructor({ seed, planted, keepTrace = false, only, area = 'failover', at }: WorldOptions) {
     this.#only = only;
+    this.area = areaOf(area);
+    this.strike = at === undefined ? undefined : new StepStrike(this, at);
     resetRuns();
     const random = new Random(seed);
     this.scheduler = new Scheduler(random, { keepTrace });
     this.network = new Network(this.scheduler);
     this.etcd = new SimEtcd(this.scheduler);
+    this.operations = new SeenOperations(this.etcd, this.keys, CLUSTER);
     this.#planted = planted;
     this.#environment = {
       scheduler: this.scheduler,
@@ -121,7 +78,8 @@ export class World {
       },
     };
     const clocksWithinLimits = random.chance(0.85);
-    const names = ['m1', 'm2', ...(random.chance(0.5) ? ['m3'] : [])];
+    this.places = this.area.members(random);
+    const names = this.places.map(({ member }) => member);
     for (const name of [...names, 'op', 'desk']) {
       const rate = clocksWithinLimits ? random.between(0.98, 1.02) : random.between(0.5, 1.5);
       this.hosts.set(
@@ -136,11 +94,23 @@ export class World {
       cluster: CLUSTER,
       members: this.members,
       shards: SHARDS,
-      ttlMs: CONTRACT.lease.ttlMs,
+      ttlMs: this.area.contract.lease.ttlMs,
       clocksWithinLimits,
       now: () => this.scheduler.now,
     });
-    this.etcd.onCommit = (_, writes) => this.invariants.committed(writes);
+    const checks = checksOf({
+      keys: this.keys,
+      cluster: CLUSTER,
+      contract: this.area.contract,
+      members: this.members,
+      clocksWithinLimits,
+      now: () => this.scheduler.now,
+      report: (invariant, message) => this.invariants.report(invariant, message),
+    });
+    this.etcd.onCommit = (_, writes) => {
+      this.invariants.committed(writes);
+      for (const check of checks) check.committed(writes);
+    };
     this.scheduler.afterEvent = () => this.invariants.check();
     for (const name of names) this.#memories.set(name, new SimMemory(name));
     seedEstate({
@@ -148,10 +118,11 @@ export class World {
       keys: this.keys,
       cluster: CLUSTER,
       shards: SHARDS,
-      contract: CONTRACT,
+      contract: this.area.contract,
       members: this.members,
+      places: this.places,
       memories: this.#memories,
-      fresh: random.chance(0.15),
+      fresh: random.chance(0.15) && at === undefined,
       random,
     });
     for (const name of names) this.startAgent(name);
@@ -189,11 +160,6 @@ export class World {
     return this.coordinators.filter(({ process, ended }) => process.alive && ended === undefined);
   }
 
-  get activeOperation(): string | undefined {
-    const kv = this.etcd.get(this.keys.activeOperation(CLUSTER));
-    return kv === undefined ? undefined : (JSON.parse(kv.value) as string);
-  }
-
   memoryOf(member: string): SimMemory {
     const memory = this.#memories.get(member);
     if (memory === undefined) throw new Error(`there is no member ${member}`);
@@ -217,7 +183,21 @@ export class World {
       etcd: this.#client(process),
       keys: this.keys,
       cluster: CLUSTER,
+      region: this.places.find((place) => place.member === member)?.region ?? '',
     });
+  }
+
+  /** Its agent and its Postgres end together; the answer brings the agent back, which may also happen by itself. */
+  loseMember(member: string | null | undefined, forMs?: number): (() => void) | undefined {
+    if (member === null || member === undefined || this.postgresOf(member) === undefined) return undefined;
+    this.killAgent(member);
+    this.postgresOf(member)?.crash('its host is gone');
+    if (forMs !== undefined) this.scheduler.after(forMs, '', () => this.startAgent(member));
+    return () => this.startAgent(member);
+  }
+
+  loseLeader(forMs?: number): (() => void) | undefined {
+    return this.loseMember(this.invariants.authority?.leader, forMs);
   }
 
   /** A person wipes a member that was shut for good, and lets its agent begin anew. */
@@ -249,22 +229,17 @@ export class World {
   }
 
   #client(process: SimProcess): SimEtcdClient {
-    const { etcd, network, trouble, counts } = this;
-    return new SimEtcdClient({ process, etcd, network, trouble, counts, alter: this.#alter });
+    const { etcd, network, trouble, counts, keys, strike } = this;
+    return new SimEtcdClient({
+      process,
+      etcd,
+      network,
+      trouble,
+      counts,
+      alter: (sent) => alterTransaction(this.#planted, { keys, cluster: CLUSTER, sent }),
+      onWrite: (sender, writes) => strike?.onWrite(sender, writes) ?? this.ambush?.(writes),
+    });
   }
-
-  readonly #alter = (compares: readonly Compare[], writes: readonly Write[]): readonly Compare[] => {
-    if (
-      this.#planted === 'renews-without-the-authority' &&
-      writes.some(({ key }) => key === this.keys.lease(CLUSTER))
-    )
-      return [];
-    if (this.#planted === 'journals-without-the-revision')
-      return compares.filter(
-        ({ key, modRevision }) => !key.startsWith(this.keys.operations) || modRevision === '0',
-      );
-    return compares;
-  };
 
   #startClient(name: string): void {
     const process = new SimProcess(this.scheduler, this.hostOf('desk'), name);

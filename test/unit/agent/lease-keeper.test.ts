@@ -5,7 +5,7 @@ import type { Extension } from '../../../src/reservations/lease-sql.ts';
 import { SimHost, SimProcess } from '../../simulation/process.ts';
 import { Random } from '../../simulation/random.ts';
 import { Scheduler } from '../../simulation/scheduler.ts';
-import { CONTRACT } from '../../simulation/world.ts';
+import { CONTRACT } from '../../simulation/contracts.ts';
 
 const DUTY: Duty = {
   epoch: 1,

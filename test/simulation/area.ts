@@ -1,0 +1,58 @@
+import type { Contract } from '../../src/domain/contract.ts';
+import type { MemberRole } from '../../src/domain/records.ts';
+import { automaticPerson } from './automatic-person.ts';
+import { AUTOMATIC_CONTRACT, CONTRACT } from './contracts.ts';
+import { type Fault, FAULTS } from './faults.ts';
+import { AUTOMATIC_FAULTS } from './faults-automatic.ts';
+import { operator, type Person } from './person.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+export const AREAS = ['failover', 'automatic'] as const;
+export type AreaName = (typeof AREAS)[number];
+
+export interface MemberSeed {
+  readonly member: string;
+  readonly region: string;
+  readonly role: MemberRole;
+}
+
+/** What a world is about: who is there, what comes, what a person does, and what each step of an operation is tried with. */
+export interface Area {
+  readonly contract: Contract;
+  readonly members: (random: Random) => readonly MemberSeed[];
+  readonly faults: readonly Fault[];
+  /** The faults that every seed may draw. */
+  readonly always: readonly string[];
+  /** The trouble lasts for at most this long. */
+  readonly troubleMostMs: number;
+  readonly person: Person;
+  /** Brings about one operation, for a fault at one of its writes. */
+  readonly begin: (world: World) => void;
+}
+
+const voter = (member: string): MemberSeed => ({ member, region: 'here', role: 'voter' });
+const pairOrThree = (random: Random) => ['m1', 'm2', ...(random.chance(0.5) ? ['m3'] : [])].map(voter);
+
+const ALL: Readonly<Record<AreaName, Area>> = {
+  failover: {
+    contract: CONTRACT,
+    members: pairOrThree,
+    faults: FAULTS,
+    always: ['failover'],
+    troubleMostMs: 11_000,
+    person: operator,
+    begin: (world) => world.coordinate({ kind: 'run', force: true, target: null }),
+  },
+  automatic: {
+    contract: AUTOMATIC_CONTRACT,
+    members: pairOrThree,
+    faults: AUTOMATIC_FAULTS,
+    always: ['leader gone'],
+    troubleMostMs: 18_000,
+    person: automaticPerson,
+    begin: (world) => world.loseLeader(12_000),
+  },
+};
+
+export const areaOf = (name: AreaName): Area => ALL[name];

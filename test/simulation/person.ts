@@ -1,0 +1,53 @@
+import type { World } from './world.ts';
+
+const LOOKS_EVERY_MS = 2_000;
+/** Nobody has decided for this long: a person begins a failover. */
+const PATIENCE_MS = 9_000;
+
+/** What a person does at one look. Once everything is healed, it is whatever the design leaves to a person. */
+export type Person = (world: World, healed: boolean) => void;
+
+/** Looks now and then. */
+export function watchAsPerson(world: World, healed: () => boolean): void {
+  const { scheduler } = world;
+  const look = () => {
+    world.area.person(world, healed());
+    scheduler.after(LOOKS_EVERY_MS * scheduler.random.between(0.5, 1.5), '', look);
+  };
+  scheduler.after(LOOKS_EVERY_MS, '', look);
+}
+
+/** Resumes what is left, does what the last error says, begins a failover when nothing is decided, rebuilds what is shut for good. */
+export const operator: Person = (world, healed) => {
+  const { random } = world.scheduler;
+  const eager = healed || random.chance(0.4);
+  if (eager && isFree(world, healed)) {
+    const active = world.operations.active;
+    if (active !== undefined) carryOn(world, active);
+    else if (nothingIsDecided(world)) world.coordinate({ kind: 'run', force: true, target: null });
+  }
+  rebuildWhatIsShut(world, healed);
+};
+
+/** Whether nothing that a person has begun is still under way. */
+export const isFree = (world: World, healed: boolean): boolean =>
+  world.liveCoordinators.every(({ process }) => process.state === 'paused' && !healed);
+
+export const nothingIsDecided = ({ scheduler, toldAt }: World, forMs = PATIENCE_MS): boolean =>
+  scheduler.now - Math.max(0, ...toldAt.values()) > forMs;
+
+/** A person does what the last error says. */
+export function carryOn(world: World, id: string): void {
+  const advice = world.coordinators.findLast(({ ended }) => ended !== undefined)?.advice ?? '';
+  world.coordinate({ kind: advice.includes(`operation abort ${id}`) ? 'abort' : 'resume', id });
+}
+
+export function rebuildWhatIsShut(world: World, healed: boolean): void {
+  const { authority } = world.invariants;
+  for (const { member } of world.members) {
+    const shut = world.memoryOf(member).value.quarantine !== null;
+    const leads = authority?.leader === member;
+    if (shut && !leads && authority?.phase === 'open' && (healed || world.scheduler.random.chance(0.2)))
+      world.rebuild(member);
+  }
+}

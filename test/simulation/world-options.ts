@@ -1,0 +1,53 @@
+import type { AreaName } from './area.ts';
+import type { Planted } from './planted.ts';
+import type { StepFault } from './step-faults.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly planted?: Planted;
+  readonly keepTrace?: boolean;
+  /** The faults that may come; default: drawn from all. */
+  readonly only?: readonly string[] | undefined;
+  /** What it is about; default: `failover`. */
+  readonly area?: AreaName | undefined;
+  /** One fault at one write of one operation, instead of what the seed draws. */
+  readonly at?: StepFault | undefined;
+}
+
+export interface Counts {
+  readonly faults: Map<string, number>;
+  decided: number;
+  refused: number;
+  unknown: number;
+  told: number;
+  promotions: number;
+  failovers: number;
+  aborts: number;
+  switchovers: number;
+  memberships: number;
+  rejoins: number;
+  rebuilt: number;
+  lostRequests: number;
+  lostReplies: number;
+  lateWrites: number;
+  repeatedWrites: number;
+}
+
+export const noCounts = (): Counts => ({
+  faults: new Map(),
+  decided: 0,
+  refused: 0,
+  unknown: 0,
+  told: 0,
+  promotions: 0,
+  failovers: 0,
+  aborts: 0,
+  switchovers: 0,
+  memberships: 0,
+  rejoins: 0,
+  rebuilt: 0,
+  lostRequests: 0,
+  lostReplies: 0,
+  lateWrites: 0,
+  repeatedWrites: 0,
+});

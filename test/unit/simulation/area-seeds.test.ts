@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import type { AreaName } from '../../simulation/area.ts';
+import { runSeed } from '../../simulation/run.ts';
+import type { Counts } from '../../simulation/world-options.ts';
+import { report, sized } from '../../support/proof.ts';
+
+const SEEDS = sized({ full: 5_000, quick: 25 });
+const LONG_MS = sized({ full: 3_600_000, quick: 120_000 });
+
+/** With what must come to its end now and then: a world in which nothing happens would hold everything. */
+const KINDS: readonly { readonly area: AreaName; readonly ended: keyof Counts }[] = [
+  { area: 'automatic', ended: 'failovers' },
+];
+
+test.for(KINDS)(
+  '$area: no seed breaks an invariant, and every operation ends',
+  { timeout: LONG_MS },
+  async ({ area, ended }, context) => {
+    const sums = { events: 0, ended: 0, told: 0, faults: 0 };
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const { violation, events, counts } = await runSeed({ seed, area });
+      expect(violation, `npm run simulate -- --area ${area} --seed ${seed} --trace`).toBeUndefined();
+      sums.events += events;
+      sums.ended += Number(counts[ended]);
+      sums.told += counts.told;
+      for (const times of counts.faults.values()) sums.faults += times;
+    }
+    expect(sums.ended).toBeGreaterThan(SEEDS / 10);
+    expect(sums.told).toBeGreaterThan(SEEDS * 10);
+    report(
+      context,
+      `${SEEDS} seeds, ${sums.events} events, ${sums.faults} faults, ${sums.ended} ${ended}, ${sums.told} outcomes told`,
+    );
+  },
+);
