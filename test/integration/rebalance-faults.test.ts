@@ -194,7 +194,7 @@ describe('a reply that is lost', () => {
     const port = faultyEtcd(etcd, (count) =>
       count >= numberOf('cutover', 'flip') ? 'lose-request' : undefined,
     );
-    const error = await outcomeOf(ground.drive('cutover', port, { pauseBudgetMs: 500 }));
+    const error = await outcomeOf(ground.drive('cutover', port, { pauseBudgetMs: 3_000 }));
     expect(codeOf(error)).toBe('etcd_outcome_unknown');
     await ground.untilPhase('follow');
     expect(await ground.served()).toEqual(['c1']);
@@ -238,7 +238,7 @@ describe('a coordinator that is paused', () => {
     await ready('cutover');
     ground.movers.sealGraceMs = 100;
     const { port, reached, go } = heldAt('cutover', 'flip');
-    const slept = outcomeOf(ground.drive('cutover', port, { pauseBudgetMs: 400 }));
+    const slept = outcomeOf(ground.drive('cutover', port, { pauseBudgetMs: 2_000 }));
     await reached;
     await ground.untilPhase('follow');
     go();
@@ -250,13 +250,15 @@ describe('a coordinator that is paused', () => {
   it('in the middle of the flip, with its request under way, flips or backs out and never both', async () => {
     await ready('cutover');
     ground.movers.sealGraceMs = 0;
-    // The late flip arrives after the agent has unsealed.
+    // The late flip arrives when the agent has unsealed, or about to.
     const port = at('cutover', 'flip', 'very-late');
     const error = await outcomeOf(ground.drive('cutover', port, { pauseBudgetMs: 150 }));
     await port.settled();
-    expect(codeOf(error)).toBe('cutover_backed_out');
-    expect(await ground.served()).toEqual(['c1']);
-    for (const { generation } of await ground.entries()) expect(generation).toBe(1);
+    // Which of both was first is a race; that it is one of them isn't.
+    const generations = new Set((await ground.entries()).map(({ generation }) => generation));
+    expect({ served: await ground.served(), generations: [...generations] }).toEqual(
+      error === undefined ? { served: ['c2'], generations: [2] } : { served: ['c1'], generations: [1] },
+    );
   });
 });
 
