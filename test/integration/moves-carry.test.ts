@@ -16,12 +16,12 @@ const measured: string[] = [];
 
 beforeAll(async () => {
   world = await startTwoClusters({ observers: [TO] });
-  await world.untilOpen();
   const own = [...world.view().shards.values()].filter(({ value }) => value.cluster === FROM);
   shards = own.slice(0, 3).map(({ value }) => value.shard);
   staying = own[3]?.value.shard ?? -1;
   load = startMoveLoad(world, [...shards, staying]);
-}, 90_000);
+  await world.untilOpen();
+}, 180_000);
 beforeEach(() => {
   onTestFailed(async () => {
     process.stderr.write(await world.logs());

@@ -15,7 +15,6 @@ let move: MoveDriver;
 
 beforeAll(async () => {
   world = await startTwoClusters({ observers: [TO] });
-  await world.untilOpen();
   const owned = (cluster: string) =>
     [...world.view().shards.values()].flatMap(({ value }) =>
       value.cluster === cluster ? [value.shard] : [],
@@ -24,8 +23,9 @@ beforeAll(async () => {
   staying = owned(FROM)[3] ?? -1;
   others = owned(TO).slice(0, 1);
   load = startMoveLoad(world, [...shards, staying, ...others]);
+  await world.untilOpen();
   await untilDecided(20);
-}, 90_000);
+}, 180_000);
 beforeEach(() => {
   onTestFailed(async () => {
     process.stderr.write(await world.logs());

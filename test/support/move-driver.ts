@@ -64,7 +64,8 @@ export class MoveDriver {
       updatedAt: at,
     };
     const key = world.keys.move(operation, 1);
-    await new Transaction(world.port).expect(key, ABSENT).put(key, record).commit();
+    if (!(await driver.#commit(new Transaction(world.port).expect(key, ABSENT).put(key, record))))
+      throw new Error('there is such a stream');
     return driver;
   }
 
@@ -108,7 +109,7 @@ export class MoveDriver {
     });
   }
 
-  /** The map says `sealed`. Answers when that was committed, by this process's clock. */
+  /** The map says `sealed`. Answers when that was sent, by this process's clock. */
   async seal(budgetMs = 60_000): Promise<{ readonly id: string; readonly atMs: number }> {
     seals += 1;
     const id = `seal-${seals}`;
@@ -116,8 +117,9 @@ export class MoveDriver {
     const at = new Date().toISOString();
     const next = nextMove(held.value, 'cutover', at, { seal: { id, at, budgetMs } });
     const { owner } = held.value;
+    const atMs = performance.now();
     await this.#changeMap(held, next, (entry) => ({ entry, cluster: owner, state: 'sealed' as const }));
-    return { id, atMs: performance.now() };
+    return { id, atMs };
   }
 
   /** The map names the other one, which stood there. */
@@ -177,7 +179,7 @@ export class MoveDriver {
     const { kvs } = await port.range(keys.moveReportsOf(this.operation));
     const transaction = new Transaction(port).delete(this.#key);
     for (const { key } of kvs) transaction.delete(key);
-    await transaction.commit();
+    await this.#commit(transaction);
   }
 
   untilOwner(
@@ -244,7 +246,18 @@ export class MoveDriver {
   }
 
   async #put(held: Versioned<MoveRecord>, next: MoveRecord): Promise<boolean> {
-    return new Transaction(this.#world.port).expect(this.#key, held.revision).put(this.#key, next).commit();
+    return this.#commit(
+      new Transaction(this.#world.port).expect(this.#key, held.revision).put(this.#key, next),
+    );
+  }
+
+  /** And until the watch shows it: what is waited for next is judged by the record that stands. */
+  async #commit(transaction: Transaction): Promise<boolean> {
+    const revision = await transaction.commitAt();
+    if (revision === undefined) return false;
+    const shown = (view: EstateView) => BigInt(view.revision) >= BigInt(revision);
+    await this.#world.until('the watch shows it', shown);
+    return true;
   }
 
   async #changeMap(
@@ -267,6 +280,6 @@ export class MoveDriver {
       reason: next.phase,
       operation: this.operation,
     });
-    if (!(await transaction.commit())) throw new Error(`${next.phase} was not written`);
+    if (!(await this.#commit(transaction))) throw new Error(`${next.phase} was not written`);
   }
 }
