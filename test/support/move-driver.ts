@@ -17,6 +17,9 @@ import { FROM, TO, type TwoClusters } from './two-clusters.ts';
 
 type Of<R> = MoveReport & R;
 
+/** For a machine that other tests keep busy. */
+const PATIENCE_MS = 60_000;
+
 let seals = 0;
 
 export class MoveDriver {
@@ -87,7 +90,7 @@ export class MoveDriver {
   }
 
   /** Until a transition that somebody else makes. */
-  until(what: string, holds: (record: MoveRecord) => boolean, timeoutMs = 20_000): Promise<unknown> {
+  until(what: string, holds: (record: MoveRecord) => boolean, timeoutMs = PATIENCE_MS): Promise<unknown> {
     const key = this.#key;
     const seen = ({ moves }: EstateView) => {
       const record = moves.get(key)?.value;
@@ -139,7 +142,7 @@ export class MoveDriver {
   }
 
   /** Copy, then follow: until the way back stands too. */
-  async untilFollowing(timeoutMs = 30_000): Promise<Of<OtherMoveReport>> {
+  async untilFollowing(timeoutMs = PATIENCE_MS): Promise<Of<OtherMoveReport>> {
     const report = await this.untilOther(
       'it follows and the way back stands',
       (other) =>
@@ -152,7 +155,10 @@ export class MoveDriver {
     return report;
   }
 
-  async untilArrived(seal: string, timeoutMs = 20_000): Promise<NonNullable<OtherMoveReport['arrived']>> {
+  async untilArrived(
+    seal: string,
+    timeoutMs = PATIENCE_MS,
+  ): Promise<NonNullable<OtherMoveReport['arrived']>> {
     const { arrived } = await this.untilOther(
       `${seal} has arrived`,
       (report) => report.arrived?.seal === seal,
@@ -162,13 +168,13 @@ export class MoveDriver {
     return arrived;
   }
 
-  async untilTurned(timeoutMs = 20_000): Promise<void> {
+  async untilTurned(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.untilOwner('the new owner has turned', ({ turned }) => turned, timeoutMs);
     await this.untilOther('the old owner follows', ({ following }) => following, timeoutMs);
     await this.send('turned');
   }
 
-  async untilClean(timeoutMs = 20_000): Promise<void> {
+  async untilClean(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.untilOwner('the owner is clean', ({ clean }) => clean, timeoutMs);
     await this.untilOther('the other is clean', ({ clean }) => clean, timeoutMs);
   }
@@ -185,7 +191,7 @@ export class MoveDriver {
   untilOwner(
     what: string,
     holds: (report: Of<OwnerMoveReport>) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = PATIENCE_MS,
   ): Promise<Of<OwnerMoveReport>> {
     return this.#untilReport(
       what,
@@ -197,7 +203,7 @@ export class MoveDriver {
   untilOther(
     what: string,
     holds: (report: Of<OtherMoveReport>) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = PATIENCE_MS,
   ): Promise<Of<OtherMoveReport>> {
     return this.#untilReport(
       what,
