@@ -44,14 +44,17 @@ export async function watchOperation<T>(
       onProgress: (event) => {
         last = event;
         progress.expect(event.left);
-        progress.step(event.step, event.state === 'finished' ? 'done' : 'running', event.detail ?? undefined);
+        const { name, detail } = lineOf(event);
+        progress.step(name, event.state === 'finished' ? 'done' : 'running', detail);
         if (!wait) letGo.abort();
       },
     });
     return { kind: 'finished', result };
   } catch (error) {
-    if (last !== undefined)
-      progress.step(last.step, last.state === 'finished' ? 'done' : 'failed', last.detail ?? undefined);
+    if (last !== undefined) {
+      const { name, detail } = lineOf(last);
+      progress.step(name, last.state === 'finished' ? 'done' : 'failed', detail);
+    }
     const stopped = error instanceof CapstanError && error.code === 'operation_interrupted';
     if (last === undefined || (stopped && interrupted.aborted)) throw error;
     if (!stopped) throw namesOperation(error) ? error : stoppedBy(error, last);
@@ -60,6 +63,19 @@ export async function watchOperation<T>(
   } finally {
     progress.close();
   }
+}
+
+/** A stream of a rebalance has a line of its own: they go on side by side. */
+function lineOf({ step, stream, detail }: OperationProgress): {
+  readonly name: string;
+  readonly detail: string | undefined;
+} {
+  if (stream === undefined) return { name: step, detail: detail ?? undefined };
+  const name = `stream ${stream.stream}`;
+  return {
+    name,
+    detail: detail?.startsWith(`${name} `) === true ? detail.slice(name.length + 1) : (detail ?? undefined),
+  };
 }
 
 const namesOperation = (error: unknown): boolean =>

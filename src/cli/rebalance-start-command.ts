@@ -44,6 +44,5 @@ export async function runRebalanceStart(
             : `rebalance ${operation.id} was so already`,
       ),
     ],
-    warnings: () => [...warnings],
   });
 }

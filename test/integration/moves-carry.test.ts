@@ -16,12 +16,12 @@ const measured: string[] = [];
 
 beforeAll(async () => {
   world = await startTwoClusters({ observers: [TO] });
-  await world.untilOpen();
   const own = [...world.view().shards.values()].filter(({ value }) => value.cluster === FROM);
   shards = own.slice(0, 3).map(({ value }) => value.shard);
   staying = own[3]?.value.shard ?? -1;
   load = startMoveLoad(world, [...shards, staying]);
-}, 90_000);
+  await world.untilOpen();
+}, 180_000);
 beforeEach(() => {
   onTestFailed(async () => {
     process.stderr.write(await world.logs());
@@ -65,7 +65,7 @@ describe('a stream between two real clusters under load', () => {
       (report) => Number(report.lagPositions) < 50,
     );
     expect([lagPositions, lagBytes]).not.toContain(null);
-  }, 60_000);
+  }, 180_000);
 
   test('a seal drains, and arrives with exactly the positions that were sealed', async () => {
     const { id, atMs } = await move.seal();
@@ -77,7 +77,7 @@ describe('a stream between two real clusters under load', () => {
     expect(await movedRows(world, 'n1', shards)).toEqual(await movedRows(world, 'm1', shards));
     expect(await movedRows(world, 'n3', shards)).toEqual(await movedRows(world, 'm1', shards));
     await move.flip(arrived);
-  }, 60_000);
+  }, 180_000);
 
   test('the new owner decides, and its decisions come back to the old one', async () => {
     await move.untilTurned();
@@ -91,7 +91,7 @@ describe('a stream between two real clusters under load', () => {
     await untilDecided(20);
     expect(await missing('m1')).toEqual([]);
     expect(load.odd).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test('a failover of the old owner parts them: nothing is left of the way back, and its rows stay', async () => {
     await move.untilFollowing();
@@ -106,7 +106,7 @@ describe('a stream between two real clusters under load', () => {
       );
     expect(await rowCount(world, 'm2', shards)).toBeGreaterThan(0);
     await untilDecided(20);
-  }, 60_000);
+  }, 180_000);
 
   test('and are copied again when that is asked for', async () => {
     await move.send('recopy', { terms: move.termsNow(FROM, TO) });
@@ -120,7 +120,7 @@ describe('a stream between two real clusters under load', () => {
     expect(await missing('m2')).toEqual([]);
     load = startMoveLoad(world, [...shards, staying]);
     await untilDecided(5);
-  }, 60_000);
+  }, 180_000);
 
   test('clean leaves nothing of it on either leader, and nothing of the rows on the one that gave them away', async () => {
     await move.send('clean');
@@ -132,5 +132,5 @@ describe('a stream between two real clusters under load', () => {
     expect(await missing('n1')).toEqual([]);
     expect(load.odd).toEqual([]);
     await move.remove();
-  }, 60_000);
+  }, 180_000);
 });

@@ -150,6 +150,18 @@ describe('a rebalance', () => {
     expect(await ground.left()).toEqual([]);
   });
 
+  it('that is interrupted while it copies is gone on with by a resume', async () => {
+    await prepare({ shards: 2, scripts: { c2: { holds: ['copy'] } } });
+    const interrupt = new AbortController();
+    const started = outcomeOf(ground.start(etcd, { signal: interrupt.signal }));
+    await ground.untilPhase('copy');
+    interrupt.abort();
+    expect(await started).toMatchObject({ code: 'operation_interrupted', exit: 5 });
+    script('c2', {});
+    await ground.resume();
+    expect(await ground.stream()).toMatchObject({ phase: 'follow', attempt: 1 });
+  });
+
   it('rests while a person has paused it, and goes on', async () => {
     await prepare({ shards: 2, scripts: { c2: { holds: ['copy'] } } });
     const started = ground.start();

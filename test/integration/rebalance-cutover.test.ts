@@ -138,7 +138,7 @@ describe('a cutover is refused, and no caller waits,', () => {
 });
 
 /** What a cutover that is backed out leaves behind. */
-async function backedOut(pauseBudgetMs = 300) {
+async function backedOut(pauseBudgetMs = 20_000) {
   const error = (await outcomeOf(ground.drive('cutover', etcd, { pauseBudgetMs }))) as CapstanError;
   const { owner, seal, leg } = await ground.stream();
   const generations = new Set((await ground.entries()).map(({ generation }) => generation));
@@ -167,7 +167,7 @@ describe('a cutover is backed out, and the owner serves again,', () => {
   it('when nothing arrives within the budget, with the pause that it cost', async () => {
     await following();
     script('c2', { holds: ['seal'] });
-    const ended = await backedOut();
+    const ended = await backedOut(300);
     expect(ended).toMatchObject(because(/in vain for 300 ms/));
     expect(ended.pauseMs).toBeGreaterThanOrEqual(300);
     expect(ended.pauseMs).toBeLessThan(2_000);
@@ -209,7 +209,8 @@ describe('a cutover is backed out, and the owner serves again,', () => {
   ])('when %s', async (_what, lies, why) => {
     await following();
     script('c2', { lies: (report, record) => (record.phase === 'seal' ? lies(report) : report) });
-    expect(await backedOut()).toMatchObject(because(why));
+    const pauseBudgetMs = why.source.includes('vain') ? 300 : 20_000;
+    expect(await backedOut(pauseBudgetMs)).toMatchObject(because(why));
   });
 
   it('when the rest differs at the seal', async () => {
@@ -220,8 +221,8 @@ describe('a cutover is backed out, and the owner serves again,', () => {
 
   it('when the rest takes longer to compare than callers are to wait', async () => {
     await following();
-    ground.sides.script.sealedMs = 5_000;
-    expect(await backedOut()).toMatchObject(because(/could not be verified/));
+    ground.sides.script.sealedMs = 20_000;
+    expect(await backedOut(2_000)).toMatchObject(because(/could not be verified/));
   });
 
   it('and the streams after it are not tried; those before it stay moved', async () => {
@@ -230,7 +231,7 @@ describe('a cutover is backed out, and the owner serves again,', () => {
     script('c2', {
       lies: (report, { stream, phase }) => (stream === 1 && phase === 'seal' ? undefined : report),
     });
-    const error = await outcomeOf(ground.drive('cutover', etcd, { pauseBudgetMs: 400 }));
+    const error = await outcomeOf(ground.drive('cutover', etcd, { pauseBudgetMs: 3_000 }));
     expect(error).toMatchObject({
       code: 'rebalance_partial',
       exit: 6,

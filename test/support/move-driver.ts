@@ -17,6 +17,9 @@ import { FROM, TO, type TwoClusters } from './two-clusters.ts';
 
 type Of<R> = MoveReport & R;
 
+/** For a machine that other tests keep busy. */
+const PATIENCE_MS = 60_000;
+
 let seals = 0;
 
 export class MoveDriver {
@@ -64,7 +67,8 @@ export class MoveDriver {
       updatedAt: at,
     };
     const key = world.keys.move(operation, 1);
-    await new Transaction(world.port).expect(key, ABSENT).put(key, record).commit();
+    if (!(await driver.#commit(new Transaction(world.port).expect(key, ABSENT).put(key, record))))
+      throw new Error('there is such a stream');
     return driver;
   }
 
@@ -86,7 +90,7 @@ export class MoveDriver {
   }
 
   /** Until a transition that somebody else makes. */
-  until(what: string, holds: (record: MoveRecord) => boolean, timeoutMs = 20_000): Promise<unknown> {
+  until(what: string, holds: (record: MoveRecord) => boolean, timeoutMs = PATIENCE_MS): Promise<unknown> {
     const key = this.#key;
     const seen = ({ moves }: EstateView) => {
       const record = moves.get(key)?.value;
@@ -108,7 +112,7 @@ export class MoveDriver {
     });
   }
 
-  /** The map says `sealed`. Answers when that was committed, by this process's clock. */
+  /** The map says `sealed`. Answers when that was sent, by this process's clock. */
   async seal(budgetMs = 60_000): Promise<{ readonly id: string; readonly atMs: number }> {
     seals += 1;
     const id = `seal-${seals}`;
@@ -116,8 +120,9 @@ export class MoveDriver {
     const at = new Date().toISOString();
     const next = nextMove(held.value, 'cutover', at, { seal: { id, at, budgetMs } });
     const { owner } = held.value;
+    const atMs = performance.now();
     await this.#changeMap(held, next, (entry) => ({ entry, cluster: owner, state: 'sealed' as const }));
-    return { id, atMs: performance.now() };
+    return { id, atMs };
   }
 
   /** The map names the other one, which stood there. */
@@ -137,7 +142,7 @@ export class MoveDriver {
   }
 
   /** Copy, then follow: until the way back stands too. */
-  async untilFollowing(timeoutMs = 30_000): Promise<Of<OtherMoveReport>> {
+  async untilFollowing(timeoutMs = PATIENCE_MS): Promise<Of<OtherMoveReport>> {
     const report = await this.untilOther(
       'it follows and the way back stands',
       (other) =>
@@ -150,7 +155,10 @@ export class MoveDriver {
     return report;
   }
 
-  async untilArrived(seal: string, timeoutMs = 20_000): Promise<NonNullable<OtherMoveReport['arrived']>> {
+  async untilArrived(
+    seal: string,
+    timeoutMs = PATIENCE_MS,
+  ): Promise<NonNullable<OtherMoveReport['arrived']>> {
     const { arrived } = await this.untilOther(
       `${seal} has arrived`,
       (report) => report.arrived?.seal === seal,
@@ -160,13 +168,13 @@ export class MoveDriver {
     return arrived;
   }
 
-  async untilTurned(timeoutMs = 20_000): Promise<void> {
+  async untilTurned(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.untilOwner('the new owner has turned', ({ turned }) => turned, timeoutMs);
     await this.untilOther('the old owner follows', ({ following }) => following, timeoutMs);
     await this.send('turned');
   }
 
-  async untilClean(timeoutMs = 20_000): Promise<void> {
+  async untilClean(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.untilOwner('the owner is clean', ({ clean }) => clean, timeoutMs);
     await this.untilOther('the other is clean', ({ clean }) => clean, timeoutMs);
   }
@@ -177,13 +185,13 @@ export class MoveDriver {
     const { kvs } = await port.range(keys.moveReportsOf(this.operation));
     const transaction = new Transaction(port).delete(this.#key);
     for (const { key } of kvs) transaction.delete(key);
-    await transaction.commit();
+    await this.#commit(transaction);
   }
 
   untilOwner(
     what: string,
     holds: (report: Of<OwnerMoveReport>) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = PATIENCE_MS,
   ): Promise<Of<OwnerMoveReport>> {
     return this.#untilReport(
       what,
@@ -195,7 +203,7 @@ export class MoveDriver {
   untilOther(
     what: string,
     holds: (report: Of<OtherMoveReport>) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = PATIENCE_MS,
   ): Promise<Of<OtherMoveReport>> {
     return this.#untilReport(
       what,
@@ -244,7 +252,18 @@ export class MoveDriver {
   }
 
   async #put(held: Versioned<MoveRecord>, next: MoveRecord): Promise<boolean> {
-    return new Transaction(this.#world.port).expect(this.#key, held.revision).put(this.#key, next).commit();
+    return this.#commit(
+      new Transaction(this.#world.port).expect(this.#key, held.revision).put(this.#key, next),
+    );
+  }
+
+  /** And until the watch shows it: what is waited for next is judged by the record that stands. */
+  async #commit(transaction: Transaction): Promise<boolean> {
+    const revision = await transaction.commitAt();
+    if (revision === undefined) return false;
+    const shown = (view: EstateView) => BigInt(view.revision) >= BigInt(revision);
+    await this.#world.until('the watch shows it', shown);
+    return true;
   }
 
   async #changeMap(
@@ -267,6 +286,6 @@ export class MoveDriver {
       reason: next.phase,
       operation: this.operation,
     });
-    if (!(await transaction.commit())) throw new Error(`${next.phase} was not written`);
+    if (!(await this.#commit(transaction))) throw new Error(`${next.phase} was not written`);
   }
 }

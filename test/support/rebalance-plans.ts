@@ -39,7 +39,7 @@ export async function planFor(
     mapVersion: estate.map.value.version,
     streams,
     clusters,
-    options: { concurrentCopiesMax: 2, pauseBudgetMs: 1_000, verifyMaxAgeMs: 600_000, ...options.over },
+    options: { concurrentCopiesMax: 2, pauseBudgetMs: 20_000, verifyMaxAgeMs: 600_000, ...options.over },
     reasons: [],
     refusals: [],
     hash: 'hash',

@@ -21,7 +21,7 @@ rto: {max: 10m}
 movePause: {max: 1s}
 deadlines: {decision: 2500ms, read: 2s, lockWait: 1s, etcd: 2s, freeze: 3s, promote: 3s, open: 3s}
 admission: {queuePerShardMax: 2000, batchCommandsMax: 128}
-liveness: {heartbeatEvery: 250ms, heartbeatTtl: 60s, clockSkewMax: 500ms}
+liveness: {heartbeatEvery: 250ms, heartbeatTtl: 600s, clockSkewMax: 500ms}
 `;
 
 let estates = 0;

@@ -172,7 +172,7 @@ export class ScriptedMovers extends ScriptedEstate {
     const transaction = new Transaction(this.etcd);
     const view = streamView(keys, estate, move);
     const lost = legLost(view);
-    if (lost !== undefined && (record.phase === 'follow' || record.phase === 'copy')) {
+    if (lost !== undefined && ['copy', 'follow', 'turn'].includes(record.phase)) {
       const next = nextMove(record, 'lost', new Date().toISOString(), { terms: termsOf(view) ?? null });
       const key = keys.move(record.operation, record.stream);
       return transaction.expect(key, move.revision).put(key, next).commit();

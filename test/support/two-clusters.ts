@@ -135,7 +135,7 @@ export class TwoClusters {
   }
 
   /** Until both leaders could decide, and every other member follows. */
-  async untilOpen(timeoutMs = 60_000): Promise<void> {
+  async untilOpen(timeoutMs = 120_000): Promise<void> {
     try {
       for (const cluster of [FROM, TO]) await this.untilLed(cluster, timeoutMs);
     } catch (error) {

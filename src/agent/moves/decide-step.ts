@@ -88,14 +88,14 @@ export const stands = ({ confirmedLsn }: SlotFacts, lsn: string): boolean =>
   confirmedLsn !== null && (parseLsn(confirmedLsn) ?? 0n) >= (parseLsn(lsn) ?? 0n);
 
 function otherStep(sight: StreamSight, wanted: WantedObjects): MoveStep {
-  const { record, facts, wiped, strangers, peer } = sight;
+  const { record, facts, wiped, strangers } = sight;
   const { phase } = record;
   const name = wanted.subscription;
   const wipes = phase === 'clean' || (phase === 'copy' && name !== null);
   if (wipes && !wiped) return strangers ? REST : { kind: 'wipe' };
   if (name === null) return REST;
   const subscription = facts.subscriptions.find((one) => one.name === name);
-  if (subscription === undefined) return mayBegin(phase, peer) ? subscribe(name, phase) : REST;
+  if (subscription === undefined) return mayBegin(sight) ? subscribe(name, phase) : REST;
   const on = phase === 'seal' || sight.held === null;
   if (subscription.enabled !== on) return { kind: 'apply', name, on };
   return isWhole(subscription) && wanted.wayBack !== null ? wayBackStep(facts, wanted.wayBack) : REST;
@@ -108,9 +108,9 @@ const subscribe = (name: string, phase: MoveRecord['phase']): MoveStep => ({
 });
 
 /** After a flip only once the slot stands past what came from here: else rows would come back that are here already. */
-function mayBegin(phase: MoveRecord['phase'], peer: MoveReport | undefined): boolean {
+function mayBegin({ record: { phase }, peer, held }: StreamSight): boolean {
   if (peer?.role !== 'owner' || (peer.slot !== 'made' && peer.slot !== 'active')) return false;
-  return phase === 'copy' || (phase === 'turn' && peer.turned);
+  return phase === 'copy' ? held === null : phase === 'turn' && peer.turned;
 }
 
 function wayBackStep(facts: MoveFacts, name: string): MoveStep {

@@ -12,10 +12,12 @@ import { ReportWriter } from './report-writer.ts';
 import { StreamState, type StreamTools } from './stream-state.ts';
 import { wantedObjects } from './wanted-objects.ts';
 
-/** Callers wait during these. */
+/** What changes in etcd wakes a mover; these are for what changes in Postgres. Callers wait during the first. */
 const SEAL_TICK_MS = 5;
 const TURN_TICK_MS = 20;
-const TICK_MS = 150;
+const TICK_MS = 200;
+/** Of phases in which nothing moves. */
+const IDLE_TICK_MS = 1_000;
 const BACKOFF_MS = 500;
 /** A bug that decides the same for ever must not keep the report away. */
 const STEPS_MAX = 12;
@@ -62,7 +64,11 @@ export class StreamMover {
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#context;
-    const stop = this.#watch.onChange(() => {
+    let seen = this.#sightIn(this.#watch.current());
+    const stop = this.#watch.onChange((view) => {
+      const now = this.#sightIn(view);
+      if (now === seen) return;
+      seen = now;
       this.#wake.abort(WOKEN);
       this.#wake = new AbortController();
     });
@@ -82,6 +88,21 @@ export class StreamMover {
       stop();
       await this.#tools.close();
     }
+  }
+
+  /** What a pass rests on: the stream, what the other side says of it, both authorities. */
+  #sightIn({ moves, moveReports, clusters }: EstateView): string {
+    const held = moves.get(this.#key);
+    if (held === undefined) return '';
+    const { from, to } = held.value;
+    const report = moveReports.get(this.#peerKey(held.value))?.revision;
+    const authorities = [from, to].map((name) => clusters.get(name)?.authority?.revision);
+    return [held.revision, report, ...authorities].join(' ');
+  }
+
+  #peerKey({ operation, stream, from, to }: MoveRecord): string {
+    const { keys, cluster } = this.#context;
+    return keys.moveReport(operation, stream, cluster === from ? to : from);
   }
 
   /** How long to rest. */
@@ -112,7 +133,8 @@ export class StreamMover {
       stop();
     }
     if (phase === 'seal' && !isOwner) return SEAL_TICK_MS;
-    return phase === 'seal' || phase === 'turn' ? TURN_TICK_MS : TICK_MS;
+    if (phase === 'seal' || phase === 'turn') return TURN_TICK_MS;
+    return phase === 'copy' || phase === 'follow' || phase === 'clean' ? TICK_MS : IDLE_TICK_MS;
   }
 
   async #act(standing: Standing, held: Versioned<MoveRecord>, signal: AbortSignal): Promise<void> {
@@ -120,7 +142,7 @@ export class StreamMover {
     const { cluster, logger } = this.#context;
     const { term } = authority.value;
     const record = held.value;
-    const peer = peerOf(estate, record, cluster);
+    const peer = believed(estate.moveReports.get(this.#peerKey(record))?.value, record);
     for (let made = 0; made < STEPS_MAX; made += 1) {
       const all = await readMoveFacts(this.#tools.admin);
       const facts = pickFacts(all, (name) => name.startsWith(streamPrefix(record)));
@@ -171,20 +193,10 @@ export class StreamMover {
   }
 }
 
-/** What the leader of the other side said of the same attempt and leg, under the term that the leg was made for. */
-function peerOf(estate: EstateView, record: MoveRecord, cluster: string): MoveReport | undefined {
-  const other = cluster === record.owner ? otherOf(record) : record.owner;
-  return [...estate.moveReports.values()]
-    .map(({ value }) => value)
-    .find(
-      (report) =>
-        report.operation === record.operation &&
-        report.stream === record.stream &&
-        report.cluster === other &&
-        report.attempt === record.attempt &&
-        report.leg === record.leg &&
-        report.term === record.terms?.[other],
-    );
+/** What the leader of the other side said, where it is of the same attempt and leg, under the term that the leg was made for. */
+function believed(report: MoveReport | undefined, record: MoveRecord): MoveReport | undefined {
+  if (report?.attempt !== record.attempt || report.leg !== record.leg) return undefined;
+  return report.term === record.terms?.[report.cluster] ? report : undefined;
 }
 
 function hasStrangers(

@@ -155,7 +155,7 @@ export class StreamState {
       peer,
       wiped: this.#wiped,
       copied: this.#copiedSoFar(),
-      yielding: subscription === undefined || subscription.enabled ? null : this.#yielding,
+      yielding: subscription?.enabled === true ? null : this.#yielding,
       waitingFor: await this.#waitsFor(facts, wanted.wayBack),
       arrived,
     });

@@ -28,7 +28,7 @@ export function planSections(plan: RebalancePlan, warnings: readonly string[]): 
     ),
     ...(streams.length === 0 ? [] : [streamTable(streams)]),
     ...plan.reasons.map((reason) => text(reason)),
-    ...warnings.map((warning) => text(`not known, or left: ${warning}`)),
+    ...warnings.map((warning) => text(`note: ${warning}`)),
     ...refusalLines(plan.refusals),
   ];
 }

@@ -5,6 +5,7 @@ import { note } from './write.ts';
 
 /** Longer than this isn't a pause of a cutover any more; whoever goes on with the stream measures it then. */
 const ADOPT_MS = 15_000;
+const INTERRUPTED_MS = 2_000;
 
 /**
  * Waits until the new owner's leader has taken the shards over, which its first report of the new leg says, and notes how long
@@ -22,7 +23,7 @@ export async function awaitAdopted(
       if (view === undefined || view.move.value.leg !== flipped.leg) return 'elsewhere';
       return view.ownerSays === undefined ? undefined : 'adopted';
     },
-    timeoutMs: ADOPT_MS,
+    timeoutMs: run.signal?.aborted === true ? INTERRUPTED_MS : ADOPT_MS,
     signal: undefined,
     clock,
     pause: run.pause,

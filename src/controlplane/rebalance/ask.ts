@@ -17,6 +17,7 @@ import { nextStep } from './next-step.ts';
 import { planOf, REBALANCE } from './phases.ts';
 
 const TRIES = 5;
+const STEPS_MAX = 60;
 
 export interface AskOptions {
   readonly etcd: EtcdPort;
@@ -139,6 +140,7 @@ async function wanting(
       goal: { kind: goal, askedAtMs: clock.wallMs() },
       contract: estate.contract.value,
       ...plan.options,
+      compared: false,
       copies: new Map(),
       nowMs: clock.wallMs(),
     });
@@ -161,6 +163,10 @@ const endsWith = (
   streamsOf({ keys }, estate, id).size === 0 &&
   !REBALANCE.isFinal(REBALANCE.phaseOf(record));
 
+/** A rebalance may stand for months and be verified each day: the journal keeps its begin and the latest goals. */
+const latest = (steps: OperationRecord['steps']): OperationRecord['steps'] =>
+  steps.length <= STEPS_MAX ? steps : [...steps.slice(0, 1), ...steps.slice(1 - STEPS_MAX)];
+
 function askedRecord(
   {
     clock,
@@ -175,7 +181,8 @@ function askedRecord(
 ): OperationRecord {
   const now = nowOf(clock);
   const goal: MoveGoal = { kind, streams, pauseBudgetMs, askedBy: actor, askedAt: now.toISOString() };
-  const asked = finishStep({ record, result: { asked: kind }, phase: kind, status: 'running', now });
+  const kept = { ...record, steps: latest(record.steps) };
+  const asked = finishStep({ record: kept, result: { asked: kind }, phase: kind, status: 'running', now });
   return { ...takenOver({ record: asked, phase: kind, coordinatorId: newCoordinatorId(clock), now }), goal };
 }
 

@@ -1,4 +1,5 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
+import { STREAM_SHARDS_MAX } from '../../domain/move-records.ts';
 import { auditIn } from '../audit.ts';
 import type { EstateSnapshot } from '../estate-snapshot.ts';
 import type { Keys } from '../keys.ts';
@@ -23,6 +24,8 @@ export async function beginRebalance(about: {
   readonly reason: string;
 }): Promise<HeldOperation | undefined> {
   const { keys, clock, journal, plan, estate, actor, reason } = about;
+  if (plan.streams.some((stream) => stream.shards.length > STREAM_SHARDS_MAX))
+    throw new Error(`a stream of more than ${STREAM_SHARDS_MAX} shards was planned`);
   const now = nowOf(clock);
   const id = newOperationId('rebalance', now, clock);
   const begun = newOperation({

@@ -41,8 +41,8 @@ export async function carryOut(
       return true;
     case 'cutover': {
       const result = await cutOver(run, record);
-      if (result.result !== 'reached') run.results.set(record.stream, result);
-      if (result.result === 'backed-out') giveUpTheOthers(run, sight);
+      if (result !== undefined && result.result !== 'reached') run.results.set(record.stream, result);
+      if (result?.result === 'backed-out') giveUpTheOthers(run, sight);
       return true;
     }
     case 'end':

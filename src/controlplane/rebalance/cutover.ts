@@ -1,7 +1,7 @@
 import type { MoveRecord } from '../../domain/move-records.ts';
 import type { Refusal } from '../operation/refusal.ts';
 import { goalOf, type HeldMove, readSight, type RebalanceRun, type StreamResult, tell } from './context.ts';
-import { cutoverRefusals, refusedByVerification } from './gates.ts';
+import { cutoverRefusals, cutoverWaits, refusedByVerification } from './gates.ts';
 import { handOver } from './hand-over.ts';
 import { sealIn } from './map-transactions.ts';
 import { planOf } from './phases.ts';
@@ -16,9 +16,9 @@ const SEAL_TRIES = 20;
 
 /**
  * Hands a stream's shards over, once: brings the verification up to date, seals, waits until the other one holds all, verifies
- * the rest and flips, or backs out. Throws only what leaves open what was done; then the owner's agent unseals in time.
+ * the rest and flips, or backs out. Undefined: something has to be waited for again. Throws only what leaves open what was done; then the owner's agent unseals in time.
  */
-export async function cutOver(run: RebalanceRun, about: MoveRecord): Promise<StreamResult> {
+export async function cutOver(run: RebalanceRun, about: MoveRecord): Promise<StreamResult | undefined> {
   const refreshed = await refresh(run, about);
   if (refreshed.kind === 'refused') return refused(refreshed.refusal);
   const budgetMs =
@@ -29,6 +29,7 @@ export async function cutOver(run: RebalanceRun, about: MoveRecord): Promise<Str
     if (view?.move.value.phase !== 'follow') return refused(gone(about));
     const [refusal] = cutoverRefusals({ view, ...gateInputs(run) });
     if (refusal !== undefined) return refused(refusal);
+    if (cutoverWaits(view) !== undefined) return undefined;
     const id = run.clock.uuid();
     const sealSentMs = run.clock.monotonicMs();
     const sealed = await writeMove(run, {

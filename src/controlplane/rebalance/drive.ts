@@ -2,6 +2,7 @@ import { timestampOf } from '../../clock/clock.ts';
 import { CapstanError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/operation-records.ts';
 import { withSignOfLife } from '../operation/coordinator-key.ts';
+import { report } from '../operation/run.ts';
 import type { StreamAnswer } from './answers.ts';
 import type { RebalanceRun } from './context.ts';
 import { endGoal } from './end-goal.ts';
@@ -23,10 +24,14 @@ export interface RebalanceResult {
 
 /** Pursues the journaled goal and records what came of it. A goal that wasn't reached everywhere is thrown once it is recorded. */
 export async function driveGoal(run: RebalanceRun): Promise<RebalanceResult> {
+  const { value } = run.operation.held;
+  report(run, value, { state: 'begun' });
   const { answers, failure } = await withSignOfLife(run, run.operation.held, async () => {
     await notingWhyItStops(run, () => pursue(run));
     return endGoal(run);
   });
+  const { phase } = run.operation.held.value;
+  report(run, value, { state: 'finished', detail: `next: ${phase}` });
   if (failure !== undefined) throw failure;
   return { changed: true, operation: run.operation.held.value, streams: answers };
 }

@@ -58,13 +58,14 @@ async function look(
   const { leftMs, verified } = about;
   const sight = await readSight(run);
   const view = sight.streams.get(sealed.stream);
+  if (view !== undefined && view.move.value.leg > sealed.leg) return { kind: 'flipped', flipped: view.move };
   const ended = endedBy(view, sealed);
   if (view === undefined || ended !== undefined) return { kind: 'ended', why: ended ?? 'the stream is gone' };
   const judged = judgeSeal(view, sealed.seal?.id ?? '');
   if (judged.kind === 'waiting') return { kind: 'again', for: judged.for };
   if (judged.kind === 'differs') return { kind: 'off', why: judged.why };
   if (!verified.once) {
-    const why = await verifyTheRest(run, view.move.value, judged, leftMs());
+    const why = await verifyTheRest(run, view.move.value, judged, Math.max(0, leftMs()));
     if (why !== undefined) return { kind: 'off', why };
     verified.once = true;
   }
@@ -146,7 +147,8 @@ async function backOut(
     try {
       const sight = await readSight(run);
       const view = sight.streams.get(sealed.stream);
-      if (view?.move.value.phase === 'turn') return { kind: 'flipped', flipped: view.move };
+      if (view !== undefined && view.move.value.leg > sealed.leg)
+        return { kind: 'flipped', flipped: view.move };
       if (view === undefined || endedBy(view, sealed) !== undefined)
         return { kind: 'backed-out', why, pauseMs: null };
       if ((await backOutOnce(run, view, sight, why)) !== undefined)

@@ -13,6 +13,8 @@ export interface StepInputs {
   readonly goal: { readonly kind: MoveGoalKind; readonly askedAtMs: number } | null;
   readonly contract: Contract;
   readonly verifyMaxAgeMs: number;
+  /** Compared in full by this coordinator, since the goal was asked for: whatever its time says, it isn't asked for again. */
+  readonly compared: boolean;
   /** By cluster: copies that are under way, into it or out of it. */
   readonly copies: ReadonlyMap<string, number>;
   readonly concurrentCopiesMax: number;
@@ -152,7 +154,8 @@ function carriedOut(
       return unheld(view) ?? move('clean', `asked for: ${goal.kind}`, { error: null });
     case 'verified':
     case 'verify': {
-      const since = verification !== null && Date.parse(verification.at) >= goal.askedAtMs;
+      const since =
+        verification !== null && (inputs.compared || Date.parse(verification.at) >= goal.askedAtMs);
       const done = verdict === 'verified' && differences.length === 0 ? verification !== null : since;
       if (!done) return record.paused ? wait('a person, who paused it') : { kind: 'verify' };
       const refusal = differences.length > 0 ? refusedByVerification(inputs) : undefined;
@@ -188,7 +191,9 @@ function cutOver(inputs: StepInputs, verifies: boolean): NextStep {
   const refusals = cutoverRefusals(inputs);
   const [first] = refusals;
   const onlyUnverified =
-    verifies && refusals.length === 1 && first?.code.startsWith('verification_') === true ? first : undefined;
+    verifies && !inputs.compared && refusals.length === 1 && first?.code.startsWith('verification_') === true
+      ? first
+      : undefined;
   if (onlyUnverified !== undefined) return { kind: 'verify' };
   if (first !== undefined) return { kind: 'refused', refusal: first };
   const awaited = cutoverWaits(inputs.view);

@@ -59,6 +59,7 @@ async function look(
       goal: meant ? { kind: goal.kind, askedAtMs: Date.parse(goal.askedAt) } : null,
       contract: run.contract,
       ...planOf(run.operation.held.value).options,
+      compared: verifications.hasCompared(record),
       copies,
       nowMs: run.clock.wallMs(),
     });

@@ -37,19 +37,22 @@ const DEFAULTS = {
  */
 export async function readRebalancePlan(request: RebalanceRequest): Promise<PlannedRebalance> {
   const { etcd, keys, ask, connect, limits = {}, pins = [], clock = systemClock, signal } = request;
+  const before = await readEstateSnapshot(etcd, keys);
+  const measured = await measureClusters({
+    views: [...before.clusters.values()].filter(({ name }) => concerns(ask, name, before)),
+    connect,
+    diskFreeBytes: reportedDisk(before),
+    clock,
+    signal,
+  });
+  // Measuring takes a second and more: leases and claims are judged by what etcd says after it.
   const [estate, { records: moving }] = await Promise.all([
     readEstateSnapshot(etcd, keys),
     rangeRecords<string>(etcd, keys.movingShards),
   ]);
+  const nowMs = clock.wallMs();
   const shards = [...estate.shards.values()].map(({ value }) => value);
   const contract = estate.contract.value;
-  const measured = await measureClusters({
-    views: [...estate.clusters.values()].filter(({ name }) => concerns(ask, name, estate)),
-    connect,
-    diskFreeBytes: reportedDisk(estate),
-    clock,
-    signal,
-  });
   return planRebalance({
     ask,
     limits: {
@@ -70,7 +73,7 @@ export async function readRebalancePlan(request: RebalanceRequest): Promise<Plan
     pinned: new Map(pins.map((issuer) => [shardOf(issuer, estate.estate.value.shardCount), issuer])),
     reached: reachedPairs(estate),
     contract,
-    nowMs: clock.wallMs(),
+    nowMs,
   });
 }
 

@@ -161,6 +161,7 @@ function waitsFor({ operation, contract, nowMs }: StatusInputs, view: StreamView
     goal: meant ? { kind: goal.kind, askedAtMs: Date.parse(goal.askedAt) } : null,
     contract,
     ...planOf(operation).options,
+    compared: false,
     copies: new Map(),
     nowMs,
   });

@@ -19,8 +19,8 @@ class Gone extends Error {}
 export class Verifications {
   readonly #run: RebalanceRun;
   readonly #running = new Map<number, Promise<void>>();
-  /** By stream: the revision of its record that holds what was found. */
-  readonly #found = new Map<number, string>();
+  /** By stream: its record with what was found. */
+  readonly #found = new Map<number, HeldMove>();
   readonly #stop = new AbortController();
   #failure: unknown;
 
@@ -32,7 +32,7 @@ export class Verifications {
   begin({ value: record, revision }: HeldMove): boolean {
     const { stream } = record;
     const { concurrentCopiesMax } = planOf(this.#run.operation.held.value).options;
-    const known = BigInt(this.#found.get(stream) ?? '0') > BigInt(revision);
+    const known = BigInt(this.#found.get(stream)?.revision ?? '0') > BigInt(revision);
     if (known || this.#running.has(stream) || this.#running.size >= concurrentCopiesMax) return false;
     tell(this.#run, record, { state: 'waiting', detail: 'the rows of both sides are compared' });
     const work = this.#verify(record)
@@ -42,6 +42,12 @@ export class Verifications {
       .finally(() => this.#running.delete(stream));
     this.#running.set(stream, work);
     return true;
+  }
+
+  /** Whether this leg was compared in full here. */
+  hasCompared({ stream, attempt, leg }: MoveRecord): boolean {
+    const found = this.#found.get(stream)?.value;
+    return found?.attempt === attempt && found.leg === leg;
   }
 
   /** What stopped one of them; the operation stays as it is. */
@@ -79,7 +85,7 @@ export class Verifications {
           ? null
           : { code: 'move_differs', message: `both sides differ in ${differences.length} places` };
       const noted = await note(run, record, () => ({ verification, differences, cursor: null, error }));
-      if (noted !== undefined) this.#found.set(record.stream, noted.revision);
+      if (noted !== undefined) this.#found.set(record.stream, noted);
       const found =
         differences.length === 0 ? 'both sides are equal' : `${differences.length} differences were found`;
       tell(run, record, { state: 'finished', detail: `${verification.rows} rows compared: ${found}` });

@@ -164,11 +164,12 @@ describe('the other one', () => {
     expect(step({ ...about, wiped: true })).toEqual({ kind: 'subscribe', name: LEG, copy: true });
   });
 
-  test('subscribes only to a slot that stands', () => {
+  test('subscribes only to a slot that stands, and not while it is held back', () => {
     const about = { ...its, record: record('copy') };
     expect(step(about)).toEqual({ kind: 'rest' });
     expect(step({ ...about, peer: said({ slot: 'absent' }) })).toEqual({ kind: 'rest' });
     expect(step({ ...about, peer: said({ slot: 'lost' }) })).toEqual({ kind: 'rest' });
+    expect(step({ ...about, peer: said({}), held: 'paused' })).toEqual({ kind: 'rest' });
   });
 
   test('after a flip subscribes without a copy, once the new owner has turned', () => {

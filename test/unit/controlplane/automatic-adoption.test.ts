@@ -40,3 +40,11 @@ test('a failed one is verified again only once its promotion report was written 
 test.each(['done', 'aborted'] as const)('one that is %s is left alone', (status) => {
   expect(judgeAdoption(held(status), '101')).toEqual({ kind: 'finished' });
 });
+
+test('a rebalance is left to a person: its agents keep it up, and a cutover makes callers wait', () => {
+  const { revision, value } = held('running', 'operation_interrupted');
+  const rebalance = { revision, value: { ...value, kind: 'rebalance' as const } };
+  expect(judgeAdoption(rebalance, undefined)).toMatchObject({ kind: 'left' });
+  const done = { ...rebalance, value: { ...rebalance.value, status: 'done' as const } };
+  expect(judgeAdoption(done, undefined)).toEqual({ kind: 'finished' });
+});

@@ -12,6 +12,7 @@ const step = (view: StreamView, goal: MoveGoalKind | null, over: Partial<StepInp
     goal: goal === null ? null : { kind: goal, askedAtMs: NOW_MS },
     contract,
     verifyMaxAgeMs: 600_000,
+    compared: false,
     copies: new Map(),
     concurrentCopiesMax: 2,
     nowMs: NOW_MS,
@@ -175,6 +176,11 @@ describe('a cutover', () => {
     expect(step(viewOf({ ...away, verification: verifiedAt(ago(0)) }), 'reverse')).toEqual({
       kind: 'cutover',
     });
+    // A comparison that took longer than its own limit would be made for ever.
+    const slow = viewOf({ ...away, verification: verifiedAt(ago(700_000)) });
+    expect(step(slow, 'reverse')).toEqual({ kind: 'verify' });
+    const compared = step(slow, 'reverse', { compared: true });
+    expect(compared).toMatchObject({ refusal: { code: 'verification_stale' } });
     const gated = { owner: clusterOf('c2', { claim: undefined }) };
     expect(step(viewOf(away, gated), 'reverse')).toMatchObject({ refusal: { code: 'rpo_gate_on' } });
   });

@@ -1,5 +1,6 @@
 import { array, assert, boolean, constantFrom, integer, nat, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { rebalancePlan } from '../../../src/cli/schemas/rebalance.ts';
 import type { ClusterView } from '../../../src/controlplane/cluster-view.ts';
 import { planRebalance } from '../../../src/controlplane/rebalance/plan.ts';
 import type { RebalancePlanInputs } from '../../../src/controlplane/rebalance/plan-inputs.ts';
@@ -176,6 +177,17 @@ describe('a balance', () => {
 });
 
 describe('a drain', () => {
+  it('is what the published schema says', () => {
+    const { plan } = planRebalance(
+      planInputs([wellCluster('c1'), wellCluster('c2', 'madrid')], shardsOf('c1', 0, 12), {
+        ask: { kind: 'drain', cluster: 'c1' },
+        limits: { ...limits, anyRegion: true },
+      }),
+    );
+    expect(plan.streams).toHaveLength(2);
+    expect(rebalancePlan.parse(plan)).toEqual(plan);
+  });
+
   it('empties the cluster over the others, in streams of 8 to 30', () => {
     const { plan } = planRebalance(
       planInputs([wellCluster('c1'), wellCluster('c2'), wellCluster('c3')], shardsOf('c1', 0, 300), {

@@ -86,7 +86,7 @@ export function postgresSides({ clock = systemClock, ...options }: PostgresSides
 
 function within<T>(work: Promise<T>, deadlineMs: number, clock: Clock): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const cancel = clock.after(deadlineMs, () =>
+  const cancel = clock.after(Math.max(0, deadlineMs), () =>
     reject(
       unknownError(`the rows were not compared within ${deadlineMs} ms`, {
         code: 'move_compare_late',
