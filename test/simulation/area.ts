@@ -4,11 +4,12 @@ import { automaticPerson } from './automatic-person.ts';
 import { AUTOMATIC_CONTRACT, CONTRACT } from './contracts.ts';
 import { type Fault, FAULTS } from './faults.ts';
 import { AUTOMATIC_FAULTS } from './faults-automatic.ts';
+import { SWITCHOVER_FAULTS } from './faults-switchover.ts';
 import { operator, type Person } from './person.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
-export const AREAS = ['failover', 'automatic'] as const;
+export const AREAS = ['failover', 'automatic', 'switchover'] as const;
 export type AreaName = (typeof AREAS)[number];
 
 export interface MemberSeed {
@@ -52,6 +53,15 @@ const ALL: Readonly<Record<AreaName, Area>> = {
     troubleMostMs: 18_000,
     person: automaticPerson,
     begin: (world) => world.loseLeader(12_000),
+  },
+  switchover: {
+    contract: AUTOMATIC_CONTRACT,
+    members: pairOrThree,
+    faults: SWITCHOVER_FAULTS,
+    always: ['switchover'],
+    troubleMostMs: 16_000,
+    person: automaticPerson,
+    begin: (world) => world.coordinate({ kind: 'switchover', target: null, pauseBudgetMs: 1_000 }),
   },
 };
 

@@ -1,5 +1,5 @@
 import { judgeAdoption } from '../../src/controlplane/automatic/adoption.ts';
-import { carryOn, isFree, type Person, rebuildWhatIsShut } from './person.ts';
+import { carryOn, isFree, type Person, rebuildWhatIsShut, resumeWhatHoldsNothing } from './person.ts';
 
 /** Ends pauses, acknowledges blocks, and carries on only what agents must leave to a person: they do the rest. */
 export const automaticPerson: Person = (world, healed) => {
@@ -14,7 +14,7 @@ export const automaticPerson: Person = (world, healed) => {
     else if (held !== undefined) {
       const promotion = world.etcd.get(keys.promotionReport(cluster))?.modRevision;
       if (judgeAdoption(held, promotion).kind === 'left') carryOn(world, held.value.id);
-    }
+    } else if (healed) resumeWhatHoldsNothing(world);
   }
   rebuildWhatIsShut(world, healed);
 };

@@ -2,6 +2,7 @@ import type { Keys } from '../../src/controlplane/keys.ts';
 import type { Contract } from '../../src/domain/contract.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import { AutomaticCheck } from './check-automatic.ts';
+import { SwitchoverCheck } from './check-switchover.ts';
 import type { Invariant } from './invariants.ts';
 import type { SimPostgres } from './sim-postgres.ts';
 
@@ -21,4 +22,7 @@ export interface CheckOptions {
   readonly report: (invariant: Invariant, message: string) => void;
 }
 
-export const checksOf = (options: CheckOptions): readonly Check[] => [new AutomaticCheck(options)];
+export const checksOf = (options: CheckOptions): readonly Check[] => [
+  new AutomaticCheck(options),
+  new SwitchoverCheck(options),
+];

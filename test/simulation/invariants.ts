@@ -24,7 +24,9 @@ export type Invariant =
   | 'automatic-heeds-people'
   | 'automatic-waits-for-a-lapse'
   | 'automatic-is-counted'
-  | 'adopts-what-needs-nobody';
+  | 'adopts-what-needs-nobody'
+  | 'switchover-loses-nothing'
+  | 'one-ending';
 
 /** What the omniscient eye saw broken. The run ends with the first. */
 export class Violation extends Error {
@@ -121,6 +123,8 @@ export class Invariants {
     }
     if (before?.phase === 'open' && (next.phase !== 'open' || next.term !== before.term))
       this.#endedAt.set(before.term, this.#options.now());
+    // Given back after it drained, it goes on.
+    if (next.phase === 'open') this.#endedAt.delete(next.term);
     if (next.phase === 'promoting' && before?.phase !== 'promoting' && next.prefix !== null)
       this.#onDecision(next.prefix);
     if (next.phase === 'open') this.checkPrefix();

@@ -25,6 +25,7 @@ export const operator: Person = (world, healed) => {
     const active = world.operations.active;
     if (active !== undefined) carryOn(world, active);
     else if (nothingIsDecided(world)) world.coordinate({ kind: 'run', force: true, target: null });
+    else if (healed) resumeWhatHoldsNothing(world);
   }
   rebuildWhatIsShut(world, healed);
 };
@@ -40,6 +41,12 @@ export const nothingIsDecided = ({ scheduler, toldAt }: World, forMs = PATIENCE_
 export function carryOn(world: World, id: string): void {
   const advice = world.coordinators.findLast(({ ended }) => ended !== undefined)?.advice ?? '';
   world.coordinate({ kind: advice.includes(`operation abort ${id}`) ? 'abort' : 'resume', id });
+}
+
+/** One that has let its cluster go and has only its end to record is nobody's to adopt. */
+export function resumeWhatHoldsNothing(world: World): void {
+  const [left] = world.operations.running;
+  if (left !== undefined) world.coordinate({ kind: 'resume', id: left.id });
 }
 
 export function rebuildWhatIsShut(world: World, healed: boolean): void {

@@ -26,6 +26,8 @@ export const PLANTS = [
   'fences-past-a-renewal',
   /** An automatic fence doesn't add itself to the tally. */
   'forgets-to-count',
+  /** A leader that drains gives the cluster back without asking whether it is still its own. */
+  'gives-back-what-is-gone',
 ] as const;
 
 export type Planted = (typeof PLANTS)[number] | undefined;
@@ -73,6 +75,11 @@ const ALTERATIONS: Readonly<Partial<Record<NonNullable<Planted>, Alteration>>> =
   'fences-past-a-renewal': where(
     tally,
     without((keys, cluster) => keys.lease(cluster)),
+  ),
+  // By its own report, which nobody else writes.
+  'gives-back-what-is-gone': where(
+    (keys, cluster) => keys.handoverReport(cluster),
+    without((keys, cluster) => keys.authority(cluster)),
   ),
   'forgets-to-count': where(tally, ({ keys, cluster, sent }) => ({
     ...sent,

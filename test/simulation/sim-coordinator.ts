@@ -4,12 +4,14 @@ import type { Keys } from '../../src/controlplane/keys.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import type { OperationResult } from '../../src/controlplane/operation/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
+import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
 import { assertNever, CapstanError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import type { SimProcess } from './process.ts';
 
 export type CoordinatorTask =
   | { readonly kind: 'run'; readonly force: boolean; readonly target: string | null }
+  | { readonly kind: 'switchover'; readonly target: string | null; readonly pauseBudgetMs: number }
   | { readonly kind: 'resume'; readonly id: string }
   | { readonly kind: 'abort'; readonly id: string }
   | { readonly kind: 'pause' | 'unpause' | 'acknowledge' };
@@ -40,6 +42,10 @@ export function startCoordinator(options: {
     switch (task.kind) {
       case 'run':
         return endOf(await runFailover({ ...common, cluster, force: task.force, target: task.target }));
+      case 'switchover': {
+        const { target, pauseBudgetMs } = task;
+        return endOf(await runSwitchover({ ...common, cluster, target, pauseBudgetMs }));
+      }
       case 'resume':
         return endOf(await resumeOperation({ ...common, id: task.id }));
       case 'abort':

@@ -57,11 +57,16 @@ const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
     ({ server }) => [{ system_identifier: server.postgres.disk.system }],
   ],
   ['pg_current_wal_flush_lsn()::text as lsn', ({ server }) => [{ lsn: lsnText(server.postgres.endLsn) }]],
+  [
+    'pg_terminate_backend(pid) from pg_stat_replication',
+    ({ server, values: [names] }) => done(() => server.walsenders.dismissOthers(new Set(names as string[]))),
+  ],
   ['from pg_stat_replication', ({ server }) => walsenderRows(server)],
   [
     `current_setting('synchronous_standby_names') as names`,
     ({ server }) => [{ names: server.settings.agents }],
   ],
+  ['as busy from pg_stat_activity', ({ server }) => [{ busy: server.busy + server.probes.size }]],
   ['pg_backend_pid()', ({ pid }) => [{ pid }]],
   [
     `wait_event = 'SyncRep'`,

@@ -84,6 +84,13 @@ const EXPECTED: readonly Expected[] = [
     only: ['leader gone'],
     from: 5,
   },
+  {
+    planted: 'gives-back-what-is-gone',
+    breaks: 'terms-only-rise',
+    area: 'switchover',
+    only: ['switchover given back late'],
+    from: 1,
+  },
 ];
 
 test('every plant is tried', () => {
