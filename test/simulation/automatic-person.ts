@@ -13,7 +13,11 @@ export const automaticPerson: Person = (world, healed) => {
       world.coordinate({ kind: 'unpause' });
     else if (held !== undefined) {
       const promotion = world.etcd.get(keys.promotionReport(cluster))?.modRevision;
-      if (judgeAdoption(held, promotion).kind === 'left') carryOn(world, held.value.id);
+      const { id, error } = held.value;
+      // Agents try it again and again; only a person can see that nobody will come who could lead.
+      if (healed && error?.code === 'freeze_incomplete' && random.chance(0.3))
+        world.coordinate({ kind: 'abort', id });
+      else if (judgeAdoption(held, promotion).kind === 'left') carryOn(world, id);
     } else if (healed) resumeWhatHoldsNothing(world);
   }
   rebuildWhatIsShut(world, healed);

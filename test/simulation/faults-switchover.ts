@@ -71,8 +71,10 @@ function givenBackLate(world: World): (() => void) | undefined {
   if (leader === null || leader === undefined) return undefined;
   const others = world.members.filter(({ member }) => member !== leader);
   const cuts: (() => void)[] = [];
+  let over = false;
   beginSwitchover(world);
   scheduler.after(scheduler.random.between(1, 30), '', () => {
+    if (over) return;
     for (const { member } of others) cuts.push(network.cut(leader, member), network.cut(member, leader));
   });
   world.ambush = (writes) => {
@@ -84,6 +86,7 @@ function givenBackLate(world: World): (() => void) | undefined {
     return { lateMs: scheduler.random.between(3_000, 9_000) };
   };
   return () => {
+    over = true;
     world.ambush = undefined;
     for (const heal of cuts) heal();
   };

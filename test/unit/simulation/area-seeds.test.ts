@@ -11,6 +11,7 @@ const LONG_MS = sized({ full: 3_600_000, quick: 120_000 });
 const KINDS: readonly { readonly area: AreaName; readonly ended: keyof Counts }[] = [
   { area: 'automatic', ended: 'failovers' },
   { area: 'switchover', ended: 'switchovers' },
+  { area: 'regional', ended: 'failovers' },
 ];
 
 test.for(KINDS)(

@@ -7,8 +7,10 @@ import { Network } from '../../simulation/network.ts';
 import { SimHost } from '../../simulation/process.ts';
 import { Random } from '../../simulation/random.ts';
 import { Scheduler } from '../../simulation/scheduler.ts';
+import { SimEtcd } from '../../simulation/sim-etcd.ts';
 import { emptyDisk, SimPostgres } from '../../simulation/sim-postgres.ts';
 import { type LogRecord, lsnText } from '../../simulation/wal.ts';
+import { noCounts } from '../../simulation/world-options.ts';
 
 const keys = new Keys('sim');
 const record = (lsn: number): LogRecord => ({
@@ -36,6 +38,8 @@ function handOver(old: readonly LogRecord[], target: readonly LogRecord[], lsn: 
   });
   const broken: string[] = [];
   const check = new SwitchoverCheck({
+    etcd: new SimEtcd(scheduler),
+    counts: noCounts(),
     keys,
     cluster: 'c1',
     contract: CONTRACT,
