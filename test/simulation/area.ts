@@ -4,11 +4,13 @@ import { automaticPerson } from './automatic-person.ts';
 import { AUTOMATIC_CONTRACT, CONTRACT } from './contracts.ts';
 import { type Fault, FAULTS } from './faults.ts';
 import { AUTOMATIC_FAULTS } from './faults-automatic.ts';
+import { REGIONAL_FAULTS } from './faults-regional.ts';
+import { SWITCHOVER_FAULTS } from './faults-switchover.ts';
 import { operator, type Person } from './person.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
-export const AREAS = ['failover', 'automatic'] as const;
+export const AREAS = ['failover', 'automatic', 'switchover', 'regional'] as const;
 export type AreaName = (typeof AREAS)[number];
 
 export interface MemberSeed {
@@ -34,6 +36,15 @@ export interface Area {
 const voter = (member: string): MemberSeed => ({ member, region: 'here', role: 'voter' });
 const pairOrThree = (random: Random) => ['m1', 'm2', ...(random.chance(0.5) ? ['m3'] : [])].map(voter);
 
+/** A pair, and one or two in another region that follow it. */
+const twoRegions = (random: Random): readonly MemberSeed[] => [
+  voter('m1'),
+  voter('m2'),
+  ...['m3', ...(random.chance(0.4) ? ['m4'] : [])].map(
+    (member) => ({ member, region: 'there', role: 'observer' }) as const,
+  ),
+];
+
 const ALL: Readonly<Record<AreaName, Area>> = {
   failover: {
     contract: CONTRACT,
@@ -52,6 +63,24 @@ const ALL: Readonly<Record<AreaName, Area>> = {
     troubleMostMs: 18_000,
     person: automaticPerson,
     begin: (world) => world.loseLeader(12_000),
+  },
+  switchover: {
+    contract: AUTOMATIC_CONTRACT,
+    members: pairOrThree,
+    faults: SWITCHOVER_FAULTS,
+    always: ['switchover'],
+    troubleMostMs: 16_000,
+    person: automaticPerson,
+    begin: (world) => world.coordinate({ kind: 'switchover', target: null, pauseBudgetMs: 1_000 }),
+  },
+  regional: {
+    contract: AUTOMATIC_CONTRACT,
+    members: twoRegions,
+    faults: REGIONAL_FAULTS,
+    always: ['region gone', 'region cut off'],
+    troubleMostMs: 18_000,
+    person: automaticPerson,
+    begin: (world) => world.coordinate({ kind: 'regional', region: 'there', acceptLoss: 1_000 }),
   },
 };
 

@@ -1,5 +1,5 @@
 import { judgeAdoption } from '../../src/controlplane/automatic/adoption.ts';
-import { carryOn, isFree, type Person, rebuildWhatIsShut } from './person.ts';
+import { carryOn, isFree, type Person, rebuildWhatIsShut, resumeWhatHoldsNothing } from './person.ts';
 
 /** Ends pauses, acknowledges blocks, and carries on only what agents must leave to a person: they do the rest. */
 export const automaticPerson: Person = (world, healed) => {
@@ -13,8 +13,12 @@ export const automaticPerson: Person = (world, healed) => {
       world.coordinate({ kind: 'unpause' });
     else if (held !== undefined) {
       const promotion = world.etcd.get(keys.promotionReport(cluster))?.modRevision;
-      if (judgeAdoption(held, promotion).kind === 'left') carryOn(world, held.value.id);
-    }
+      const { id, error } = held.value;
+      // Agents try it again and again; only a person can see that nobody will come who could lead.
+      if (healed && error?.code === 'freeze_incomplete' && random.chance(0.3))
+        world.coordinate({ kind: 'abort', id });
+      else if (judgeAdoption(held, promotion).kind === 'left') carryOn(world, id);
+    } else if (healed) resumeWhatHoldsNothing(world);
   }
   rebuildWhatIsShut(world, healed);
 };

@@ -12,6 +12,8 @@ export class Network {
   /** Host -> the most that a message to or from it may take meanwhile. */
   readonly #slow = new Map<string, number>();
   messagesLost = 0;
+  /** Hosts of another region: a message between them and the others takes its time. */
+  readonly far = new Set<string>();
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
@@ -43,7 +45,8 @@ export class Network {
     if (from === to) return random.between(0.05, 0.3);
     const slow = Math.max(this.#slow.get(from) ?? 0, this.#slow.get(to) ?? 0);
     if (slow > 0 && random.chance(0.4)) return random.between(1, slow);
-    return random.chance(0.02) ? random.between(3, 60) : random.between(0.4, 2.5);
+    const farMs = this.far.has(from) === this.far.has(to) ? 0 : random.between(15, 40);
+    return farMs + (random.chance(0.02) ? random.between(3, 60) : random.between(0.4, 2.5));
   }
 
   /** `lost` is told when the direction is cut at the moment of arrival. */

@@ -3,6 +3,7 @@ import type { World } from './world.ts';
 const LOOKS_EVERY_MS = 2_000;
 /** Nobody has decided for this long: a person begins a failover. */
 const PATIENCE_MS = 9_000;
+const ANY_LOSS = 1_000_000;
 
 /** What a person does at one look. Once everything is healed, it is whatever the design leaves to a person. */
 export type Person = (world: World, healed: boolean) => void;
@@ -25,6 +26,7 @@ export const operator: Person = (world, healed) => {
     const active = world.operations.active;
     if (active !== undefined) carryOn(world, active);
     else if (nothingIsDecided(world)) world.coordinate({ kind: 'run', force: true, target: null });
+    else if (healed) resumeWhatHoldsNothing(world);
   }
   rebuildWhatIsShut(world, healed);
 };
@@ -39,7 +41,16 @@ export const nothingIsDecided = ({ scheduler, toldAt }: World, forMs = PATIENCE_
 /** A person does what the last error says. */
 export function carryOn(world: World, id: string): void {
   const advice = world.coordinators.findLast(({ ended }) => ended !== undefined)?.advice ?? '';
-  world.coordinate({ kind: advice.includes(`operation abort ${id}`) ? 'abort' : 'resume', id });
+  const [, accept] = /--accept-loss (\d+|N)/.exec(advice) ?? [];
+  if (accept !== undefined && world.scheduler.random.chance(0.6))
+    world.coordinate({ kind: 'resume', id, acceptLoss: Number(accept) || ANY_LOSS });
+  else world.coordinate({ kind: advice.includes(`operation abort ${id}`) ? 'abort' : 'resume', id });
+}
+
+/** One that has let its cluster go and has only its end to record is nobody's to adopt. */
+export function resumeWhatHoldsNothing(world: World): void {
+  const [left] = world.operations.running;
+  if (left !== undefined) world.coordinate({ kind: 'resume', id: left.id });
 }
 
 export function rebuildWhatIsShut(world: World, healed: boolean): void {

@@ -26,6 +26,12 @@ export const PLANTS = [
   'fences-past-a-renewal',
   /** An automatic fence doesn't add itself to the tally. */
   'forgets-to-count',
+  /** A leader that drains gives the cluster back without asking whether it is still its own. */
+  'gives-back-what-is-gone',
+  /** A failover to another region decides, and doesn't record what may be lost. */
+  'forgets-the-loss',
+  /** A coordinator's clock runs ten times as fast: it believes too early that a lease is waited out. */
+  'waits-by-a-fast-clock',
 ] as const;
 
 export type Planted = (typeof PLANTS)[number] | undefined;
@@ -73,6 +79,15 @@ const ALTERATIONS: Readonly<Partial<Record<NonNullable<Planted>, Alteration>>> =
   'fences-past-a-renewal': where(
     tally,
     without((keys, cluster) => keys.lease(cluster)),
+  ),
+  'forgets-the-loss': ({ keys, cluster, sent }) => ({
+    ...sent,
+    writes: sent.writes.filter(({ key }) => !key.startsWith(keys.losses(cluster))),
+  }),
+  // By its own report, which nobody else writes.
+  'gives-back-what-is-gone': where(
+    (keys, cluster) => keys.handoverReport(cluster),
+    without((keys, cluster) => keys.authority(cluster)),
   ),
   'forgets-to-count': where(tally, ({ keys, cluster, sent }) => ({
     ...sent,

@@ -4,7 +4,7 @@ import { isNamed, parseNames } from './walsenders.ts';
 
 /** The term under which this member's fence would let a decision pass now; undefined: it would refuse. */
 export function rightOf({ server }: SimPostgres, shards: number): number | undefined {
-  if (server?.mode !== 'primary') return undefined;
+  if (server?.mode !== 'primary' || !server.answers) return undefined;
   const inputs = server.fenceInputs;
   const { lease, tables } = inputs;
   if (lease === undefined || tables.state === undefined) return undefined;

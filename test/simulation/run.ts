@@ -1,4 +1,4 @@
-import type { Violation } from './invariants.ts';
+import type { Violation } from './violation.ts';
 import { watchAsPerson } from './person.ts';
 import { SHARDS, World } from './world.ts';
 import type { Counts, WorldOptions } from './world-options.ts';

@@ -4,6 +4,7 @@ import type { MemberContext } from '../../src/agent/context.ts';
 import { newIncarnation } from '../../src/agent/incarnation.ts';
 import { type AgentMemory, blankMemory, type Memory } from '../../src/agent/memory.ts';
 import { runParts } from '../../src/agent/parts.ts';
+import { Progress } from '../../src/agent/progress.ts';
 import type { DataMaker } from '../../src/agent/data-maker.ts';
 import type { Work } from '../../src/agent/work.ts';
 import type { Clock } from '../../src/clock/clock.ts';
@@ -62,6 +63,8 @@ export interface SimAgentOptions {
   readonly keys: Keys;
   readonly cluster: string;
   readonly region: string;
+  /** Whether it tells what it holds, which only a failover to another region asks for. */
+  readonly publishes: boolean;
 }
 
 /** The agent's own parts over simulated ports. It never ends by itself. */
@@ -96,7 +99,11 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
         restore: cloneInstead,
         prove: notSimulated,
       };
-      await runParts({ context, postgres: own, make, watch, signal: never });
+      const progress = new Progress(context, own.session('progress', 'superuser', { timeoutMs: 2_000 }));
+      await Promise.all([
+        runParts({ context, postgres: own, make, watch, signal: never }),
+        options.publishes ? progress.run(never) : undefined,
+      ]);
     } catch (error) {
       logger.warn({ reason: String(error) }, 'waiting for the estate');
       await clock.sleep(500);

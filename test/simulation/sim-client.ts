@@ -178,7 +178,7 @@ export class SimConnection implements AskClient {
       { from: here, to: there, label: `${label} at ${this.#postgres.member} under ${asked.term}` },
       () => {
         const { server } = this.#postgres;
-        if (server === undefined || server.mode === 'starting') {
+        if (server === undefined || !server.answers) {
           cutOff();
           return;
         }

@@ -1,16 +1,26 @@
+import type { Clock } from '../../src/clock/clock.ts';
 import { acknowledgeBlock } from '../../src/controlplane/automatic/block.ts';
 import { pauseCluster, unpauseCluster } from '../../src/controlplane/automatic/pause.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import type { OperationResult } from '../../src/controlplane/operation/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
+import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
 import { assertNever, CapstanError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import type { Planted } from './planted.ts';
 import type { SimProcess } from './process.ts';
 
 export type CoordinatorTask =
   | { readonly kind: 'run'; readonly force: boolean; readonly target: string | null }
-  | { readonly kind: 'resume'; readonly id: string }
+  | { readonly kind: 'switchover'; readonly target: string | null; readonly pauseBudgetMs: number }
+  | {
+      readonly kind: 'regional';
+      readonly region: string;
+      readonly acceptLoss?: number | undefined;
+      readonly attestIsolated?: string | undefined;
+    }
+  | { readonly kind: 'resume'; readonly id: string; readonly acceptLoss?: number | undefined }
   | { readonly kind: 'abort'; readonly id: string }
   | { readonly kind: 'pause' | 'unpause' | 'acknowledge' };
 
@@ -30,9 +40,11 @@ export function startCoordinator(options: {
   readonly keys: Keys;
   readonly cluster: string;
   readonly task: CoordinatorTask;
+  readonly planted: Planted;
 }): SimCoordinator {
-  const { process, etcd, keys, cluster, task } = options;
-  const { clock, scheduler } = process;
+  const { process, etcd, keys, cluster, task, planted } = options;
+  const { scheduler } = process;
+  const clock = clockFor(process, planted);
   const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
   const common = { etcd, keys, actor: process.name, clock };
   const reason = 'as a person wants it';
@@ -40,8 +52,17 @@ export function startCoordinator(options: {
     switch (task.kind) {
       case 'run':
         return endOf(await runFailover({ ...common, cluster, force: task.force, target: task.target }));
+      case 'switchover': {
+        const { target, pauseBudgetMs } = task;
+        return endOf(await runSwitchover({ ...common, cluster, target, pauseBudgetMs }));
+      }
+      case 'regional': {
+        const { region, acceptLoss, attestIsolated } = task;
+        const about = { region, acceptLoss, attestIsolated, force: true };
+        return endOf(await runFailover({ ...common, ...about, cluster }));
+      }
       case 'resume':
-        return endOf(await resumeOperation({ ...common, id: task.id }));
+        return endOf(await resumeOperation({ ...common, id: task.id, acceptLoss: task.acceptLoss }));
       case 'abort':
         return endOf(await abortOperation({ ...common, id: task.id }));
       case 'pause':
@@ -71,3 +92,10 @@ export function startCoordinator(options: {
 
 const endOf = ({ operation }: OperationResult): string => `${operation.kind} ${operation.status}`;
 const changed = (result: { readonly changed: boolean }): string => (result.changed ? 'changed' : 'unchanged');
+
+/** Planted: one on which ten seconds pass in one. */
+function clockFor({ clock, host }: SimProcess, planted: Planted): Clock {
+  return planted === 'waits-by-a-fast-clock'
+    ? { ...clock, monotonicMs: () => 10 * host.monotonicMs() }
+    : clock;
+}

@@ -38,10 +38,12 @@ export function decide(server: SimServer, asked: DecideRequest, answer: (answer:
       return;
     }
     const { outcomes, changes } = outcomesOf(server, asked);
+    server.busy += 1;
     const commit = () => {
       // Only a head that moves is checked again at the commit.
       const checked = changes.length === 0 ? passed : fenceOf(server, { ...asked, cluster: null });
       if (typeof checked === 'string') {
+        server.busy -= 1;
         locks.free(shard);
         refuse(checked);
         return;
@@ -51,6 +53,7 @@ export function decide(server: SimServer, asked: DecideRequest, answer: (answer:
       server.append(logged, (lsn, records) =>
         wait(server, lsn, (warning) => {
           for (const record of records) server.tables.apply(record);
+          server.busy -= 1;
           locks.free(shard);
           const { member, environment } = postgres;
           if (!warning)

@@ -11,6 +11,7 @@ import { SimSession } from './sim-session.ts';
 import { lsnNumber, lsnText } from './wal.ts';
 
 const START_MS = 60_000;
+const STOP_STEP_MS = 5_000;
 
 /** What LocalPostgres is to the agent, over a simulated one: files, the process, sessions. */
 export class SimMemberPostgres implements MemberPostgres {
@@ -49,7 +50,7 @@ export class SimMemberPostgres implements MemberPostgres {
 
   running(): Promise<RunningFacts | undefined> {
     const { server } = this.#postgres;
-    if (server === undefined || server.mode === 'starting') return Promise.resolve(undefined);
+    if (server === undefined || !server.answers) return Promise.resolve(undefined);
     const facts = { recovering: server.mode !== 'primary', serverRun: server.started };
     if (server.process.state === 'running') return Promise.resolve(facts);
     // A server that is stopped answers nobody; the look gives up.
@@ -95,12 +96,17 @@ export class SimMemberPostgres implements MemberPostgres {
     }
   }
 
-  async stop(mode: 'fast' | 'immediate'): Promise<void> {
+  async stop(mode: 'fast' | 'immediate', stepMs = STOP_STEP_MS): Promise<void> {
     this.admin.drop();
     this.adopter.drop();
     await this.#write();
-    if (mode === 'fast') this.#postgres.shutDown();
-    else this.#postgres.crash('an immediate shutdown');
+    if (mode === 'fast') {
+      this.#postgres.shutDown();
+      const { clock } = this.#process;
+      const lastMs = clock.monotonicMs() + stepMs;
+      while (this.#postgres.server !== undefined && clock.monotonicMs() < lastMs) await clock.sleep(5);
+    }
+    this.#postgres.crash('an immediate shutdown');
   }
 
   hasEnded(): Promise<boolean> {
@@ -160,7 +166,7 @@ export class SimMemberPostgres implements MemberPostgres {
       });
     network.send({ from: host.name, to: source?.host.name ?? '', label: `who was ${member}` }, () => {
       const server = source?.server;
-      if (source === undefined || server === undefined || server.mode === 'starting') {
+      if (source === undefined || server === undefined || !server.answers) {
         answer(() => reject(unreachableError('connection refused', { code: 'source_unreachable' })));
         return;
       }

@@ -100,6 +100,10 @@ export class SimPostgres {
   crash(why: string): void {
     const { server, disk } = this;
     if (server === undefined) return;
+    if (server.closing === 'checkpointed') {
+      this.ended(server);
+      return;
+    }
     const { scheduler } = this.environment;
     this.crashes += 1;
     scheduler.note(`postgres-${this.member} ends: ${why}`);
@@ -111,20 +115,21 @@ export class SimPostgres {
     disk.lease = undefined;
   }
 
-  /** A clean end: commits that still wait are published, and the lease's row stays. */
-  shutDown(): void {
-    const { server, disk } = this;
-    if (server === undefined || server.process.state !== 'running' || server.mode === 'starting') {
-      this.crash('shutdown');
-      return;
-    }
-    const { lease } = disk;
+  /** After the shutdown checkpoint: the control file says so, however the last processes end, and the lease's row stays. */
+  ended(server: SimServer): void {
+    const { disk } = this;
+    if (this.server !== server) return;
     disk.flushed = disk.wal.length;
     server.end();
     this.server = undefined;
-    disk.lease = lease;
     disk.cleanEnd = true;
     this.environment.scheduler.note(`postgres-${this.member} is shut down`);
+  }
+
+  /** A fast shutdown is asked for; one that doesn't come to its end is ended otherwise. */
+  shutDown(): void {
+    const { server } = this;
+    server?.process.deliver('shutdown', () => server.close());
   }
 }
 

@@ -34,6 +34,10 @@ export class SimServer {
   readonly receiver: Receiver;
   readonly settings: Settings;
   mode: 'starting' | 'recovering' | 'primary' = 'starting';
+  /** A fast shutdown: nobody is let in any more; `checkpointed`: only the followers' last bytes are waited for. */
+  closing: 'no' | 'asked' | 'checkpointed' = 'no';
+  /** Clients' transactions that have written and not ended. */
+  busy = 0;
   tables = new Tables();
   replayed = 0;
   replayPause: 'no' | 'asked' | 'paused' = 'no';
@@ -73,6 +77,10 @@ export class SimServer {
     if (this.mode === 'recovering') this.receiver.look();
   }
 
+  get answers(): boolean {
+    return this.mode !== 'starting' && this.closing === 'no';
+  }
+
   get nextPid(): number {
     this.#nextPid += 1;
     return this.#nextPid;
@@ -92,6 +100,11 @@ export class SimServer {
 
   /** Appends to the log; `flushed` is called once it is on disk, and tells where it ends. */
   append(changes: readonly Change[], flushed: (lsn: number, records: readonly LogRecord[]) => void): void {
+    // Whoever was about to commit while it shuts down has been ended.
+    if (this.closing === 'no') this.#write(changes, flushed);
+  }
+
+  #write(changes: readonly Change[], flushed: (lsn: number, records: readonly LogRecord[]) => void): void {
     const { disk, environment, member } = this.postgres;
     const { scheduler, observer } = environment;
     let lsn = disk.wal.at(-1)?.lsn ?? 0;
@@ -215,6 +228,39 @@ export class SimServer {
         observer.promoted(member);
       });
     });
+  }
+
+  /**
+   * SIGINT: clients are ended, and what they waited for is published as it is; then a checkpoint ends the log, and walsenders stay
+   * until their followers have flushed it, or are known to be gone.
+   */
+  close(): void {
+    if (this.mode === 'starting') {
+      this.postgres.crash('shutdown');
+      return;
+    }
+    if (this.closing !== 'no') return;
+    const { scheduler } = this.postgres.environment;
+    scheduler.note(`${this.process.name} shuts down`);
+    this.closing = 'asked';
+    for (const listener of this.onEnd) listener();
+    this.onEnd.clear();
+    this.#waiters = [];
+    const finish = () => {
+      this.closing = 'checkpointed';
+      this.#leaveWhenFlushed();
+    };
+    this.process.timer(scheduler.random.between(1, 20), () => {
+      if (this.mode === 'primary') this.#write([{ kind: 'nothing', why: 'shutdown checkpoint' }], finish);
+      else finish();
+    });
+  }
+
+  #leaveWhenFlushed(): void {
+    const { endLsn } = this.postgres;
+    const done = this.walsenders.rows.every(({ flushedLsn }) => (flushedLsn ?? 0) >= endLsn);
+    if (done) this.postgres.ended(this);
+    else this.process.timer(2, () => this.#leaveWhenFlushed());
   }
 
   end(): void {

@@ -72,8 +72,7 @@ export class SimSession implements Session {
   #send(text: string, values: readonly unknown[]): Promise<readonly Row[]> {
     const { process, postgres, waits } = this.#options;
     const { server } = postgres;
-    if (server === undefined || server.mode === 'starting')
-      return Promise.reject(postgresGone('connection refused'));
+    if (server === undefined || !server.answers) return Promise.reject(postgresGone('connection refused'));
     if (this.#backend?.server !== server) this.#backend = new SimBackend(process, server, { waits });
     return this.#backend.send(text, values);
   }

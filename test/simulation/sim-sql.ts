@@ -2,8 +2,9 @@
 import { FenceState } from '../../src/domain/sqlstate.ts';
 import { extend, grant } from './fence.ts';
 import type { SimServer } from './sim-server.ts';
+import { lineage, progress } from './sim-progress-sql.ts';
 import { isNamed } from './walsenders.ts';
-import { type AdoptedShard, lsnText } from './wal.ts';
+import { type AdoptedShard, lsnText, timelineHex } from './wal.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -32,11 +33,13 @@ const ADOPT_LOCK_MS = 5_000;
 
 const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
   [`where sync_names <> ''`, leaseDemandsFollowers],
+  ['from capstan.lineage', lineage],
+  ['as replayed_until', progress],
   ['from capstan.cluster_state', clusterState],
   ['as replayed, pg_last_wal_receive_lsn', standbyPosition],
   [
     'pg_ls_waldir()',
-    ({ server, values: [segment] }) => [{ name: `${timelineHex(server)}${String(segment)}` }],
+    ({ server, values: [segment] }) => [{ name: `${timelineHex(server.postgres.disk)}${String(segment)}` }],
   ],
   [`current_setting('primary_conninfo') = ''`, receivesNothing],
   ['to_regclass', () => [{ there: true }]],
@@ -50,18 +53,23 @@ const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
   ['pg_promote(', ({ server }) => done(() => server.promote())],
   ['pg_read_file(', ({ server }) => [{ content: historyText(server) }]],
   ['as wal_file', beat],
-  ['pg_walfile_name(', ({ server }) => [{ file: `${timelineHex(server)}${'0'.repeat(16)}` }]],
+  ['pg_walfile_name(', ({ server }) => [{ file: `${timelineHex(server.postgres.disk)}${'0'.repeat(16)}` }]],
   ['as system_identifier', ({ server }) => [{ system_identifier: server.postgres.disk.system }]],
   [
     'system_identifier::text from pg_control_system',
     ({ server }) => [{ system_identifier: server.postgres.disk.system }],
   ],
   ['pg_current_wal_flush_lsn()::text as lsn', ({ server }) => [{ lsn: lsnText(server.postgres.endLsn) }]],
+  [
+    'pg_terminate_backend(pid) from pg_stat_replication',
+    ({ server, values: [names] }) => done(() => server.walsenders.dismissOthers(new Set(names as string[]))),
+  ],
   ['from pg_stat_replication', ({ server }) => walsenderRows(server)],
   [
     `current_setting('synchronous_standby_names') as names`,
     ({ server }) => [{ names: server.settings.agents }],
   ],
+  ['as busy from pg_stat_activity', ({ server }) => [{ busy: server.busy + server.probes.size }]],
   ['pg_backend_pid()', ({ pid }) => [{ pid }]],
   [
     `wait_event = 'SyncRep'`,
@@ -91,9 +99,6 @@ function done(act: () => unknown): readonly Row[] {
   act();
   return [{}];
 }
-
-const timelineHex = ({ postgres }: SimServer): string =>
-  postgres.disk.timeline.toString(16).toUpperCase().padStart(8, '0');
 
 const headRows = ({ tables }: SimServer): readonly Row[] =>
   [...tables.heads]
@@ -159,7 +164,7 @@ function beat({ server }: Statement): readonly Row[] {
       received: recovering ? end : null,
       replayed: recovering ? lsnText(postgres.disk.wal[replayed - 1]?.lsn ?? 0) : null,
       flushed: end,
-      wal_file: recovering ? null : `${timelineHex(server)}${'0'.repeat(16)}`,
+      wal_file: recovering ? null : `${timelineHex(server.postgres.disk)}${'0'.repeat(16)}`,
       received_timeline: recovering ? postgres.disk.timeline : null,
       checkpoint_timeline: 1,
       names: settings.agents,

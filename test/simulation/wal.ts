@@ -85,6 +85,10 @@ export class Tables {
   }
 }
 
+/** As the name of a WAL file begins. */
+export const timelineHex = ({ timeline }: { readonly timeline: number }): string =>
+  timeline.toString(16).toUpperCase().padStart(8, '0');
+
 export const lsnText = (lsn: number): string =>
   `${Math.floor(lsn / 0x1_0000_0000).toString(16)}/${(lsn % 0x1_0000_0000).toString(16)}`.toUpperCase();
 

@@ -52,7 +52,7 @@ export class Walsenders {
       timeline === disk.timeline
         ? postgres.endLsn
         : disk.history.find(({ parent }) => parent === timeline)?.switchLsn;
-    if (mode !== 'primary' || kept === undefined || fromLsn > kept) return undefined;
+    if (mode !== 'primary' || !this.#server.answers || kept === undefined || fromLsn > kept) return undefined;
     const row: Walsender = {
       pid: nextPid,
       name,
@@ -139,19 +139,30 @@ export class Walsenders {
       });
   }
 
+  /** pg_terminate_backend of those that are not named: as at the end of the server, they hear of it. */
+  dismissOthers(names: ReadonlySet<string>): void {
+    const others = this.#rows.filter(({ name }) => !names.has(name));
+    this.#rows = this.#rows.filter(({ name }) => names.has(name));
+    for (const row of others) this.#hangUp(row);
+  }
+
   /** The server ends: its followers hear of it where the network lets them. */
   leave(): void {
-    const { postgres } = this.#server;
-    const { network } = postgres.environment;
-    for (const row of this.#rows) {
-      row.dead = true;
-      const { server } = row.follower;
-      if (server === undefined) continue;
-      network.tell(server.process, postgres.host.name, `${row.follower.member} loses its source`, () =>
-        server.receiver.lost(row),
-      );
-    }
+    for (const row of this.#rows) this.#hangUp(row);
     this.#rows = [];
+  }
+
+  #hangUp(row: Walsender): void {
+    const { postgres } = this.#server;
+    row.dead = true;
+    const { server } = row.follower;
+    if (server === undefined) return;
+    postgres.environment.network.tell(
+      server.process,
+      postgres.host.name,
+      `${row.follower.member} loses its source`,
+      () => server.receiver.lost(row),
+    );
   }
 }
 

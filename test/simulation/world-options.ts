@@ -26,6 +26,8 @@ export interface Counts {
   switchovers: number;
   memberships: number;
   rejoins: number;
+  /** Decisions for another region whose bound on the loss could be held against what was lost. */
+  lossesBounded: number;
   rebuilt: number;
   lostRequests: number;
   lostReplies: number;
@@ -45,6 +47,7 @@ export const noCounts = (): Counts => ({
   switchovers: 0,
   memberships: 0,
   rejoins: 0,
+  lossesBounded: 0,
   rebuilt: 0,
   lostRequests: 0,
   lostReplies: 0,

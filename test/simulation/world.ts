@@ -1,7 +1,7 @@
 import { Keys } from '../../src/controlplane/keys.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import { type Area, areaOf, type MemberSeed } from './area.ts';
-import { checksOf } from './checks.ts';
+import { type Check, checksOf } from './checks.ts';
 import { scheduleFaults } from './schedule-faults.ts';
 import { Invariants } from './invariants.ts';
 import { Network } from './network.ts';
@@ -47,6 +47,7 @@ export class World {
   readonly coordinators: SimCoordinator[] = [];
   readonly #memories = new Map<string, SimMemory>();
   readonly #environment: SimEnvironment;
+  readonly #checks: readonly Check[];
   readonly #planted: Planted;
   readonly #only: readonly string[] | undefined;
   #processes = 0;
@@ -70,8 +71,14 @@ export class World {
       planted,
       postgresOf: (member) => this.postgresOf(member),
       observer: {
-        appended: (member, record) => this.invariants.appended(member, record),
-        acknowledged: (member, token, shard) => this.invariants.acknowledged(member, token, shard),
+        appended: (member, record) => {
+          this.invariants.appended(member, record);
+          for (const check of this.#checks) check.appended?.(member, record);
+        },
+        acknowledged: (member, token, shard) => {
+          this.invariants.acknowledged(member, token, shard);
+          for (const check of this.#checks) check.acknowledged?.(member, token);
+        },
         promoted: () => {
           this.counts.promotions += 1;
         },
@@ -87,6 +94,7 @@ export class World {
         new SimHost(this.scheduler, { name, rate, wallOffsetMs: random.between(-400, 400) }),
       );
     }
+    for (const { member, region } of this.places) if (region !== 'here') this.network.far.add(member);
     this.members = names.map((name) => new SimPostgres(name, this.hostOf(name), this.#environment));
     this.invariants = new Invariants({
       etcd: this.etcd,
@@ -98,7 +106,9 @@ export class World {
       clocksWithinLimits,
       now: () => this.scheduler.now,
     });
-    const checks = checksOf({
+    this.#checks = checksOf({
+      etcd: this.etcd,
+      counts: this.counts,
       keys: this.keys,
       cluster: CLUSTER,
       contract: this.area.contract,
@@ -109,7 +119,7 @@ export class World {
     });
     this.etcd.onCommit = (_, writes) => {
       this.invariants.committed(writes);
-      for (const check of checks) check.committed(writes);
+      for (const check of this.#checks) check.committed(writes);
     };
     this.scheduler.afterEvent = () => this.invariants.check();
     for (const name of names) this.#memories.set(name, new SimMemory(name));
@@ -142,6 +152,10 @@ export class World {
 
   postgresOf(name: string): SimPostgres | undefined {
     return this.members.find(({ member }) => member === name);
+  }
+
+  regionOf(name: string | null | undefined): string | undefined {
+    return this.places.find(({ member }) => member === name)?.region;
   }
 
   anyMember(): string {
@@ -183,7 +197,8 @@ export class World {
       etcd: this.#client(process),
       keys: this.keys,
       cluster: CLUSTER,
-      region: this.places.find((place) => place.member === member)?.region ?? '',
+      region: this.regionOf(member) ?? '',
+      publishes: this.places.some(({ region }) => region !== 'here'),
     });
   }
 
@@ -216,7 +231,8 @@ export class World {
   coordinate(task: CoordinatorTask): void {
     const process = this.#process('coordinator', 'op');
     const etcd = this.#client(process);
-    this.coordinators.push(startCoordinator({ process, etcd, keys: this.keys, cluster: CLUSTER, task }));
+    const about = { keys: this.keys, cluster: CLUSTER, planted: this.#planted };
+    this.coordinators.push(startCoordinator({ ...about, process, etcd, task }));
   }
 
   calm(): void {

@@ -1,3 +1,4 @@
+import { whyApart } from './apart.ts';
 import { type CandidateInputs, type Candidates, reasonsAgainstState, sortedBy } from './candidates.ts';
 
 /** Sorts the members into those of the region that may lead next, best first, and the others, with the reasons. */
@@ -19,8 +20,13 @@ function reasonsAgainst(
   if (place.role === 'learner') reasons.push('it is a learner: it catches up, or is on its way out');
   const registered = view.members.get(member)?.value.incarnation;
   if (registered === undefined) reasons.push('it is not registered: nothing is known of its data');
-  const incarnation = view.heartbeats.get(member)?.value.incarnation;
+  const heartbeat = view.heartbeats.get(member)?.value;
+  const incarnation = heartbeat?.incarnation;
   if (registered !== undefined && incarnation !== undefined && incarnation !== registered)
     reasons.push(`it runs incarnation ${incarnation ?? 'unknown'}, and is registered as ${registered}`);
+  if (heartbeat !== undefined) {
+    const apart = whyApart(view, { ...heartbeat, lsn: heartbeat.replayedLsn });
+    if (apart !== undefined) reasons.push(`it ${apart}`);
+  }
   return [...reasons, ...reasonsAgainstState(inputs, member)];
 }

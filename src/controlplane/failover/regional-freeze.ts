@@ -4,6 +4,7 @@ import type { ClusterView } from '../cluster-view.ts';
 import type { HeldOperation } from '../operation/journal.ts';
 import { interrupted, report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
+import { whyApart } from './apart.ts';
 import { type FailoverRun, readOwnCluster, termOf } from './context.ts';
 import { pendingFollowers } from './freeze.ts';
 import { planOf } from './plan-types.ts';
@@ -48,7 +49,7 @@ function whyNotCounted(
     return `is frozen as incarnation ${found.incarnation}, and is registered as ${registered}`;
   return parseLsn(found.replayedLsn) === undefined
     ? `reports ${JSON.stringify(found.replayedLsn)}, which is no LSN`
-    : undefined;
+    : whyApart(view, { ...found, lsn: found.replayedLsn });
 }
 
 /**

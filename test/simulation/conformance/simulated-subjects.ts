@@ -118,11 +118,11 @@ export function simulatedPostgres(seed: number) {
       paused?.pause();
       return Promise.resolve(() => paused?.resume());
     },
-    restart: (mode) => {
+    restart: async (mode) => {
       if (mode === 'kill') leader.crash('killed');
       else leader.shutDown();
+      await until(process, 'it has ended', () => leader.server === undefined);
       leader.start();
-      return Promise.resolve();
     },
   };
   return { subject, drive: <T>(work: Promise<T>) => drive(scheduler, work) };

@@ -146,6 +146,22 @@ const codes = (changes: Changes = {}, over: Partial<RegionalPlanInputs> = {}) =>
   plan(changes, over).refusals.map(({ code }) => code);
 
 describe('a plan for another region', () => {
+  test('takes nobody who holds what an earlier change of leader left behind', () => {
+    const promotion = {
+      term: 3,
+      operation: 'failover-1',
+      member: 'a',
+      timeline: 2,
+      switchLsn: '0/4000000',
+      positions: {},
+      promotedAt: '',
+    };
+    const { candidates, excluded, refusals } = plan({ view: { promotion: versioned(promotion) } });
+    expect(candidates).toEqual([]);
+    expect(excluded.find(({ member }) => member === 'c')?.reasons.join()).toMatch(/a left it at 0\/4000000/);
+    expect(refusals.map(({ code }) => code)).toEqual(['no_candidate']);
+  });
+
   test('names its candidates, its loss against the budget, and its time against the contract', () => {
     expect(plan()).toMatchObject({
       path: 'regional',

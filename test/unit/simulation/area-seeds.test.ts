@@ -10,6 +10,8 @@ const LONG_MS = sized({ full: 3_600_000, quick: 120_000 });
 /** With what must come to its end now and then: a world in which nothing happens would hold everything. */
 const KINDS: readonly { readonly area: AreaName; readonly ended: keyof Counts }[] = [
   { area: 'automatic', ended: 'failovers' },
+  { area: 'switchover', ended: 'switchovers' },
+  { area: 'regional', ended: 'failovers' },
 ];
 
 test.for(KINDS)(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AreaName } from '../../simulation/area.ts';
-import type { Invariant } from '../../simulation/invariants.ts';
+import type { Invariant } from '../../simulation/violation.ts';
 import { PLANTS, type Planted } from '../../simulation/planted.ts';
 import { runSeed } from '../../simulation/run.ts';
 
@@ -83,6 +83,27 @@ const EXPECTED: readonly Expected[] = [
     area: 'automatic',
     only: ['leader gone'],
     from: 5,
+  },
+  {
+    planted: 'gives-back-what-is-gone',
+    breaks: 'terms-only-rise',
+    area: 'switchover',
+    only: ['switchover given back late'],
+    from: 1,
+  },
+  {
+    planted: 'forgets-the-loss',
+    breaks: 'loss-is-recorded',
+    area: 'regional',
+    only: ['region gone'],
+    from: 1,
+  },
+  {
+    planted: 'waits-by-a-fast-clock',
+    breaks: 'proof-ends-the-old-side',
+    area: 'regional',
+    only: ['region cut off'],
+    from: 1,
   },
 ];
 

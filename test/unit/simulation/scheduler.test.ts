@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { AREAS } from '../../simulation/area.ts';
 import { SimHost, SimProcess } from '../../simulation/process.ts';
 import { Random } from '../../simulation/random.ts';
 import { runSeed } from '../../simulation/run.ts';
@@ -10,9 +11,9 @@ describe('a simulated world', () => {
   test(
     'is the same again from the same seed, event for event',
     async () => {
-      for (const seed of [1, 43]) {
-        const first = await runSeed({ seed, keepTrace: true });
-        const second = await runSeed({ seed, keepTrace: true });
+      for (const area of AREAS) {
+        const first = await runSeed({ seed: 43, area, keepTrace: true });
+        const second = await runSeed({ seed: 43, area, keepTrace: true });
         expect(first.trace.length).toBeGreaterThan(100);
         expect(second.trace).toEqual(first.trace);
         expect(second.digest).toBe(first.digest);
