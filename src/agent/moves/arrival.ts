@@ -61,6 +61,10 @@ export class Arrival {
     return missingAt(await readWalsenders(this.#session), view, this.#seen.lsn) ?? this.#seen;
   }
 
+  warmUp(): Promise<unknown> {
+    return Promise.allSettled([this.#session.query('select 1'), this.#nudger.query('select 1')]);
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#session.close(), this.#nudger.close()]);
   }

@@ -14,6 +14,7 @@ import { sweep } from './sweeper.ts';
 const SWEEP_EVERY_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 const MEASURE_TIMEOUT_MS = 1_000;
+const ARRIVAL_TIMEOUT_MS = 3_000;
 
 export interface MovesOptions {
   readonly context: MemberContext;
@@ -110,8 +111,8 @@ export class Moves {
     const agent = open('move rows', 'agent');
     const slots = new SlotMaker(() => open('move slot', 'superuser', false, SLOT_TIMEOUT_MS), context.logger);
     const arrival = new Arrival(
-      open('move arrival', 'superuser', false, MEASURE_TIMEOUT_MS),
-      open('move nudge', 'superuser', true, MEASURE_TIMEOUT_MS),
+      open('move arrival', 'superuser', false, ARRIVAL_TIMEOUT_MS),
+      open('move nudge', 'superuser', true, ARRIVAL_TIMEOUT_MS),
     );
     return {
       context,
@@ -121,6 +122,7 @@ export class Moves {
       slots,
       arrival,
       host: this.#host,
+      warmUp: () => Promise.allSettled([agent.query('select 1'), arrival.warmUp()]),
       close: async () => {
         slots.drop();
         await Promise.all([admin.close(), agent.close(), arrival.close()]);

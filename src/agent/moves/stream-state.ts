@@ -21,9 +21,13 @@ import { otherReport, ownerReport } from './stream-report.ts';
 import { idleCopySlots } from './sweeper.ts';
 import type { WantedObjects } from './wanted-objects.ts';
 
+const WARM_EVERY_MS = 2_000;
+
 export interface StreamTools extends StepTools {
   readonly host: HostGauge;
   readonly arrival: Arrival;
+  /** Opens what a seal goes over, for opening may take longer than the pause may last. Never throws. */
+  warmUp(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -47,6 +51,7 @@ export class StreamState {
   #sealWaits: string | null = null;
   #copied = new Map<string, { readonly rows: bigint; readonly bytes: bigint }>();
   #failure: string | null = null;
+  #warmedAtMs = -Infinity;
 
   constructor(tools: StreamTools) {
     this.#tools = tools;
@@ -92,6 +97,10 @@ export class StreamState {
   async look({ record, estate, facts, wanted, peer }: StreamLook) {
     const { context, admin } = this.#tools;
     const { cluster, clock } = context;
+    if (record.phase === 'follow' && clock.monotonicMs() - this.#warmedAtMs > WARM_EVERY_MS) {
+      this.#warmedAtMs = clock.monotonicMs();
+      void this.#tools.warmUp();
+    }
     const subscription = facts.subscriptions.find(({ name }) => name === wanted.subscription);
     for (const { table, rows, bytes } of subscription?.copying ?? [])
       this.#copied.set(table, { rows: BigInt(rows), bytes: BigInt(bytes) });
