@@ -99,6 +99,7 @@ function planGoal(
       contract: estate.contract.value,
       ...plan.options,
       copies: new Map(),
+      compared: false,
       nowMs,
     });
     if (step.kind === 'refused') refusals.push(step.refusal);
