@@ -26,9 +26,6 @@ liveness: {heartbeatEvery: 250ms, heartbeatTtl: 600s, clockSkewMax: 500ms}
 
 let estates = 0;
 
-/** The term that every cluster begins with. */
-export const TERM = 3;
-
 export class ScriptedEstate {
   readonly keys: Keys;
   /** Where the shards stand: what has arrived is what was sent. */

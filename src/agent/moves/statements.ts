@@ -37,11 +37,6 @@ export const END_USER_OF_SLOT = `
 export const DROP_SLOT = `
   select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active`;
 
-export const SLOT_STANDS = `select 1 from pg_replication_slots where slot_name = $1`;
-
-export const WORKERS_OF = `
-  select 1 from pg_stat_activity where backend_type = 'logical replication worker' and pid = any ($1)`;
-
 export const ADVANCE_SLOT = `
   select pg_replication_slot_advance(slot_name, $2::pg_lsn) from pg_replication_slots
     where slot_name = $1 and confirmed_flush_lsn < $2::pg_lsn`;

@@ -15,6 +15,9 @@ const routeOf = (term: number, over: { readonly cluster?: string; readonly gener
   changing: false,
 });
 
+const named = (values: readonly object[]) =>
+  new Map(values.map((value, index) => [String(index), { value, revision: '1' }]));
+
 /** Resolves one command that was sent under term 1, by an authority that knows nothing of its token. */
 async function resolveAt(
   asked: ShardRoute,
@@ -28,8 +31,6 @@ async function resolveAt(
     query: () =>
       Promise.resolve({ rows: [{ answer: JSON.stringify({ left_ms: 5_000, outcome: null, hash: null }) }] }),
   };
-  const named = (values: readonly object[]) =>
-    new Map(values.map((value, index) => [String(index), { value, revision: '1' }]));
   const resolver = new UnknownResolver({
     routes: {
       routeOf: () => asked,
