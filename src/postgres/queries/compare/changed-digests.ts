@@ -22,18 +22,22 @@ select k.shard_id as shard, '${table.name}' as "table",
        coalesce(sum(${rowHash(table, 'r.')}) filter (where r.${table.position} <= k.head), 0)::text as digest,
        (count(*) filter (where r.${table.position} > k.head))::integer as later
   from (select distinct shard_id, head, ${key.join(', ')} from log) k
-  join capstan.${table.name} r on r.shard_id = k.shard_id
-    and ${key.map((column) => `r.${column} = k.${column}`).join(' and ')}
+  cross join lateral (
+    select * from capstan.${table.name} t where t.shard_id = k.shard_id
+      and ${key.map((column) => `t.${column} = k.${column}`).join(' and ')} limit 1) r
   group by k.shard_id`;
 };
 
+// Each look-up is a subquery of its own, so that no plan, made without statistics, reads a table over for every key.
 const STATEMENT = `
 with part as (
   select * from unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[]) as p(shard_id, after, upto, head)
 ), log as materialized (
   select p.head, o.shard_id, o.position, o.issuer_id, o.reservation_token, o.reservation_id
     from part p
-    join capstan.outbox o on o.shard_id = p.shard_id and o.position > p.after and o.position <= p.upto)
+    cross join lateral (
+      select * from capstan.outbox t
+        where t.shard_id = p.shard_id and t.position > p.after and t.position <= p.upto offset 0) o)
 ${LOGGED_TABLES.map(partOf).join('\nunion all')}`;
 
 /**

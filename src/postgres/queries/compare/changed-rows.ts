@@ -24,8 +24,9 @@ with log as materialized (
 select array[${key.map((column) => `r.${column}::text`).join(', ')}] as key, r.${table.position}::text as position,
        array[${table.columns.map((column) => `r.${column}::text`).join(', ')}] as values
   from log l
-  join capstan.${table.name} r on r.shard_id = $1::integer
-    and ${key.map((column) => `r.${column} = l.${column}`).join(' and ')}
+  cross join lateral (
+    select * from capstan.${table.name} t where t.shard_id = $1::integer
+      and ${key.map((column) => `t.${column} = l.${column}`).join(' and ')} limit 1) r
   order by ${key.map((column) => `r.${column}`).join(', ')}`,
     [shard, after, upTo],
   );
