@@ -123,12 +123,7 @@ describe('shards that move under a load of both desks', () => {
     const load = startLoad({ desks, callersPerGateway: CALLERS, issuers, seed: 5, name: 'move' });
     const id = await start(issuers);
     const pauses: number[] = [];
-    for (const goal of ['cutover', 'reverse', 'cutover']) {
-      pauses.push(
-        ...pausesOf(await go<RebalanceGoalData>(['rebalance', goal, id, ...BUDGET, '--confirm=c1'])),
-      );
-      await go(['rebalance', 'verify', id, '--yes']);
-    }
+    for (const goal of ['cutover', 'reverse', 'cutover']) pauses.push(...pausesOf(await handOver(goal, id)));
     await go(['rebalance', 'complete', id, '--confirm=c1']);
     await load.stop();
     expect(await owners(issuers)).toEqual(['c2 4 serving']);
