@@ -86,6 +86,8 @@ export class Reconciler {
   readonly #watch: EstateWatch;
   #status: Status = { state: 'starting', reason: null };
   #leading = false;
+  /** The authority under which it leads; a change of the map alone is followed without a break. */
+  #led: string | undefined;
   #reconciled: Reconciled | undefined;
   #wake = new AbortController();
   /** Whether etcd changed since the round began. */
@@ -165,7 +167,9 @@ export class Reconciler {
     const action = decideAction({ member, estate: facts, local, memory: memory.value });
     await this.#remember(facts, action);
     const wasLeading = this.#leading;
-    this.#leading = action.kind === 'lead';
+    const follows = wasLeading && action.kind === 'adopt' && this.#led === view.authority?.revision;
+    this.#leading = action.kind === 'lead' || follows;
+    this.#led = this.#leading ? view.authority?.revision : undefined;
     if (wasLeading && !this.#leading && action.kind !== 'adopt') {
       const lost = view.authority?.value.leader !== member || view.authority.value.phase !== 'open';
       await this.#keeper.withdraw(reasonOf(action), { lost });
@@ -178,7 +182,7 @@ export class Reconciler {
     this.#action = { revision: view.authority.revision, abort };
     // The view may have moved on while we looked.
     this.#onChangeSince(estate);
-    this.#status = statusOf(action);
+    if (!follows) this.#status = statusOf(action);
     try {
       const round: Round = {
         estate,

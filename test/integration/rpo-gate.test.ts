@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import { remoteLag } from '../../src/checks/remote-lag.ts';
 import { runChecks } from '../../src/checks/run-checks.ts';
+import { changeMap } from '../../src/controlplane/change-map.ts';
 import { claimOfCluster, topologyRefusal } from '../../src/controlplane/rpo-gate-standing.ts';
+import { readMap } from '../../src/controlplane/shard-map.ts';
 import type { Contract, RpoAction } from '../../src/domain/contract.ts';
+import type { ClaimRecord } from '../../src/domain/records.ts';
 import { FenceState } from '../../src/domain/sqlstate.ts';
 import { decideOnce } from '../support/agent-claims.ts';
-import { createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
+import { CLUSTER, createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
 import { eventually } from '../support/etcd.ts';
 import { sized } from '../support/proof.ts';
 import { LagSampler } from '../support/remote-lag.ts';
@@ -80,6 +83,44 @@ describe.each(SHOWN)('the gate’s action %s', (action, rpo, whileOn) => {
       process.kill(pid, 'SIGCONT');
     };
   }
+
+  test(
+    'is not touched by a change of the map: who leads goes on leading, and the claim stands',
+    async () => {
+      const seen: string[] = [];
+      const watch = await world.port.watch(world.keys.claim(CLUSTER), {
+        onSnapshot: () => undefined,
+        onEvents: (events) => {
+          for (const event of events)
+            seen.push(event.kind === 'put' ? (JSON.parse(event.kv.value) as ClaimRecord).status : 'gone');
+        },
+      });
+      const reader = await world.connect('m1');
+      // The lag is looked at now and then: one change alone would mostly be missed.
+      for (let change = 0; change < 30; change += 1) {
+        const state = change % 2 === 0 ? 'sealed' : 'serving';
+        const { map, shards } = await readMap(world.port, world.keys);
+        const entry = shards.get(0);
+        if (entry === undefined) throw new Error('there is no shard 0');
+        const moves = [{ entry, cluster: CLUSTER, state } as const];
+        const asked = { etcd: world.port, keys: world.keys, map, moves, actor: 'test', reason: 'a seal' };
+        expect(await changeMap(asked)).toBeDefined();
+        await eventually(`shard 0 is ${state}`, async () => {
+          const { rows } = await reader.query<{ state: string }>(
+            'select state from capstan.shard_authority where shard_id = 0',
+          );
+          return rows[0]?.state === state ? true : undefined;
+        });
+      }
+      const before = seen.length;
+      await eventually('the claim was published since', async () =>
+        seen.length > before + 1 ? true : undefined,
+      );
+      await watch.close();
+      expect(new Set(seen)).toEqual(new Set(['advertised']));
+    },
+    WAIT_MS,
+  );
 
   test(
     'begins before the lag passes the budget, and all of it ends by itself',
