@@ -67,7 +67,8 @@ async function asSuperuser<T>(cluster: string, work: (client: Client) => Promise
   }
 }
 
-const PASSES = /^(rpo_gate_on|cutover_backed_out|rebalance_partial|move_not_following|verification_missing)$/;
+const PASSES =
+  /^(rpo_gate_on|cutover_backed_out|rebalance_partial|move_not_following|verification_missing|operation_stopped|etcd_unreachable)$/;
 
 /** Hands over, or back: what a command that was killed left undone is compared first. */
 async function handOver(goal: string, id: string): Promise<RebalanceGoalData> {
