@@ -35,8 +35,9 @@ import {
   stopPostmaster,
 } from './postmaster.ts';
 import { readSourceHistory } from './source-history.ts';
+import { switchesBefore, whyAnotherLog } from './same-log.ts';
 import { hasRecordAfter } from './standby-position.ts';
-import type { OwnPosition, SourceHistory } from './timeline-history.ts';
+import type { LogPoint, OwnPosition, SourceHistory, TimelineSwitch } from './timeline-history.ts';
 
 const FACTS_TIMEOUT_MS = 1_000;
 const START_TIMEOUT_MS = 60_000;
@@ -176,6 +177,14 @@ export class LocalPostgres implements MemberPostgres {
 
   historyOf(member: string): Promise<SourceHistory> {
     return readSourceHistory(this.#context, member);
+  }
+
+  switchesBefore(timeline: number): Promise<readonly TimelineSwitch[] | undefined> {
+    return switchesBefore(this.#context, timeline);
+  }
+
+  whyAnotherLog(leader: string, point: LogPoint): Promise<string | undefined> {
+    return whyAnotherLog(this.#context, leader, point);
   }
 
   /** Starts it with the files as they are and waits until it answers. Throws `postgres_start_failed` with the log's end. */

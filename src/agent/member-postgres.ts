@@ -1,7 +1,7 @@
 import type { LocalFacts } from './action.ts';
 import type { Session } from './local-session.ts';
 import type { ShutdownMode } from './postmaster.ts';
-import type { OwnPosition, SourceHistory } from './timeline-history.ts';
+import type { LogPoint, OwnPosition, SourceHistory, TimelineSwitch } from './timeline-history.ts';
 
 /** What the running Postgres says of itself. */
 export interface RunningFacts {
@@ -52,6 +52,10 @@ export interface MemberPostgres {
   hasRecordAfter(position: Pick<OwnPosition, 'lsn' | 'timeline'>): Promise<boolean>;
   /** Asks another member's Postgres for its timeline history. */
   historyOf(member: string): Promise<SourceHistory>;
+  /** How a timeline of the data here came to be; undefined: no file tells. */
+  switchesBefore(timeline: number): Promise<readonly TimelineSwitch[] | undefined>;
+  /** Why the log here before a point may be another than the leader's, whatever both histories say. */
+  whyAnotherLog(leader: string, point: LogPoint): Promise<string | undefined>;
   /** Whether another member's host refuses connections to its Postgres: it answers, and nothing listens. */
   isRefusedBy(member: string): Promise<boolean>;
 }

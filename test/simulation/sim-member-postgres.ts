@@ -3,7 +3,12 @@ import { UNREAD } from '../../src/agent/decide-action.ts';
 import type { Session } from '../../src/agent/local-session.ts';
 import type { ControlData, MemberPostgres, RunningFacts } from '../../src/agent/member-postgres.ts';
 import type { Memory } from '../../src/agent/memory.ts';
-import type { OwnPosition, SourceHistory } from '../../src/agent/timeline-history.ts';
+import type {
+  LogPoint,
+  OwnPosition,
+  SourceHistory,
+  TimelineSwitch,
+} from '../../src/agent/timeline-history.ts';
 import { unreachableError } from '../../src/domain/errors.ts';
 import type { SimProcess } from './process.ts';
 import { emptyDisk, type SimPostgres } from './sim-postgres.ts';
@@ -182,6 +187,22 @@ export class SimMemberPostgres implements MemberPostgres {
       });
     });
     return promise;
+  }
+
+  switchesBefore(): Promise<readonly TimelineSwitch[]> {
+    const { history } = this.#postgres.disk;
+    return Promise.resolve(
+      history.map(({ parent, switchLsn }) => ({ parent, switchLsn: lsnText(switchLsn) })),
+    );
+  }
+
+  /** By what both disks hold; nothing crosses the network, whose part `historyOf` has just played. */
+  whyAnotherLog(leader: string, { lsn }: LogPoint): Promise<string | undefined> {
+    const theirs = new Set(this.#postgres.environment.postgresOf(leader)?.disk.wal);
+    const foreign = this.#postgres.disk.wal.find(
+      (record) => record.lsn <= lsnNumber(lsn) && !theirs.has(record),
+    );
+    return Promise.resolve(foreign === undefined ? undefined : `other records are in it, at ${foreign.lsn}`);
   }
 
   /** A file's write takes a moment now and then, and a crash can come before it. */

@@ -32,7 +32,8 @@ export async function follow(
   const own = await readStandbyPosition(postgres.admin);
   if (await postgres.hasRecordAfter(own)) return;
   const source = await postgres.historyOf(leader.name);
-  const reason = divergence(own, source);
+  const switches = await postgres.switchesBefore(own.timeline);
+  const reason = divergence({ ...own, switches }, source) ?? (await postgres.whyAnotherLog(leader.name, own));
   if (reason !== undefined) {
     const registered = view.members.get(member)?.value.incarnation === memory.value.incarnation;
     // It was just cloned, or was taken out of the membership and came back.

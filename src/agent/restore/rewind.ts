@@ -5,6 +5,7 @@ import { spawnEnvironment, spawnIdentity } from '../../postgres/run-as.ts';
 import { askLeader } from '../ask-leader.ts';
 import type { AgentContext } from '../context.ts';
 import type { LocalPostgres } from '../local-postgres.ts';
+import { whyMisled } from '../same-log.ts';
 
 const run = promisify(execFile);
 const REWIND_TIMEOUT_MS = 12 * 3_600_000;
@@ -44,6 +45,8 @@ export async function rewind(
   { leader, signal }: { readonly leader: string; readonly signal: AbortSignal },
 ): Promise<string | undefined> {
   const { binaries, files, account, config, logger } = context;
+  const misled = await whyMisled(context, leader);
+  if (misled !== undefined) return misled;
   const database = config.postgres.database.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
   const conninfo = await postgres.conninfoOf(leader, `${postgres.ownName()}_rewind`);
   const source = `${conninfo} dbname='${database}'`;

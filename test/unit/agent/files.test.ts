@@ -14,8 +14,10 @@ import {
 import {
   divergence,
   parseTimelineHistory,
+  partingPoint,
   segmentAfter,
   segmentBefore,
+  stretchBefore,
   timelineOfWalFile,
 } from '../../../src/agent/timeline-history.ts';
 
@@ -67,7 +69,16 @@ describe('files that Postgres reads', () => {
   });
 });
 
-const own = (timeline: number, lsn: string) => ({ systemIdentifier: '1', timeline, lsn });
+const SWITCHES = [
+  { parent: 1, switchLsn: '0/5000' },
+  { parent: 2, switchLsn: '0/7000' },
+];
+const own = (timeline: number, lsn: string, switches = SWITCHES.slice(0, timeline - 1)) => ({
+  systemIdentifier: '1',
+  timeline,
+  lsn,
+  switches,
+});
 
 describe('timelines', () => {
   const source = {
@@ -88,6 +99,39 @@ describe('timelines', () => {
     expect(divergence(own(3, '0/A000'), source)).toContain('ahead of the new leader');
     expect(divergence(own(4, '0/1'), source)).toContain('not in the history');
     expect(divergence({ ...own(1, '0/1'), systemIdentifier: '2' }, source)).toContain('another cluster');
+  });
+
+  test('nor a timeline that bears the same number and began elsewhere, or of which nothing tells how it began', () => {
+    const elsewhere = [{ parent: 1, switchLsn: '0/4FFF' }];
+    const another = 'another than the new leader';
+    expect(divergence(own(2, '0/4FFF', elsewhere), source)).toContain(another);
+    expect(divergence(own(2, '0/6000', elsewhere), source)).toContain(another);
+    expect(divergence(own(3, '0/7000', elsewhere), source)).toContain(another);
+    expect(divergence(own(3, '0/7000', [...elsewhere, ...SWITCHES.slice(1)]), source)).toContain(another);
+    expect(divergence(own(2, '0/6000', [...SWITCHES.slice(0, 1), ...elsewhere]), source)).toContain(another);
+    expect(divergence({ ...own(2, '0/6000'), switches: undefined }, source)).toContain('not told');
+  });
+
+  test('two logs part where the first of them left their last common timeline', () => {
+    const at = (timeline: number, ...switches: typeof SWITCHES) =>
+      partingPoint({ timeline, switches }, source);
+    const [first, second] = SWITCHES;
+    if (first === undefined || second === undefined) throw new Error('two switches');
+    expect(at(1)).toEqual({ timeline: 1, lsn: '0/5000' });
+    expect(at(2, first)).toEqual({ timeline: 2, lsn: '0/7000' });
+    expect(at(2, { parent: 1, switchLsn: '0/4000' })).toEqual({ timeline: 1, lsn: '0/4000' });
+    expect(at(3, first, { parent: 2, switchLsn: '0/9000' })).toEqual({ timeline: 2, lsn: '0/7000' });
+    expect(at(4, first)).toEqual({ timeline: 1, lsn: '0/5000' });
+    expect(at(3, first, second)).toBeUndefined();
+    expect(at(2)).toBeUndefined();
+  });
+
+  test('the bytes before a position are those of its segment, and the segment before that', () => {
+    const size = 16 * 1_024 * 1_024;
+    const names = { segment: '0000000100000000', earlier: '00000000000000FF' };
+    expect(stretchBefore('1/10', size)).toEqual({ ...names, length: 16 });
+    expect(stretchBefore('1/1000000', size)).toEqual({ ...names, length: size });
+    expect(stretchBefore('0/1000000', size)).toBeUndefined();
   });
 
   test('a segment’s name is that of the byte before a position', () => {
