@@ -7,6 +7,7 @@ import { messageOf } from '../domain/errors.ts';
 import { etcdFromConfig } from '../etcd/from-config.ts';
 import { findPostgresBinaries } from '../postgres/binaries.ts';
 import { osAccount } from '../postgres/run-as.ts';
+import { handoversOf } from './actions/adopt.ts';
 import { bootstrap } from './actions/bootstrap.ts';
 import { clone } from './actions/clone.ts';
 import { agentFiles, prepareFolder } from './agent-files.ts';
@@ -101,6 +102,7 @@ export async function runAgent({ config, member, signal, logger }: RunAgentOptio
     const progress = new Progress(
       context,
       postgres.session('progress', 'superuser', { timeoutMs: PROGRESS_TIMEOUT_MS }),
+      () => handoversOf(watch.current(), context.cluster),
     );
     const moveGround = localMoveGround(context);
     await Promise.all([

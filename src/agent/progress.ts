@@ -5,7 +5,7 @@ import type { ProgressRecord } from '../domain/agent-reports.ts';
 import type { MemberContext } from './context.ts';
 import type { Session } from './local-session.ts';
 import { ProgressRing } from './progress-ring.ts';
-import { readPositions } from './replication-facts.ts';
+import { type Handover, readPositions } from './replication-facts.ts';
 import { timelineOfWalFile } from './timeline-history.ts';
 
 const PUBLISH_EVERY_MS = 1_000;
@@ -41,12 +41,14 @@ const LINEAGE = `
 export class Progress {
   readonly #context: MemberContext;
   readonly #session: Session;
+  readonly #handovers: () => readonly Handover[];
   #ring = new ProgressRing();
   #published = '';
 
-  constructor(context: MemberContext, session: Session) {
+  constructor(context: MemberContext, session: Session, handovers: () => readonly Handover[]) {
     this.#context = context;
     this.#session = session;
+    this.#handovers = handovers;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -86,7 +88,7 @@ export class Progress {
     const at = timestampOf(clock);
     const atMs = clock.monotonicMs();
     const row = await this.#session.one<ProgressRow>(PROGRESS);
-    const all = await readPositions(this.#session);
+    const all = await readPositions(this.#session, this.#handovers());
     const { incarnation } = memory.value;
     const lsn = row.lsn === null ? undefined : parseLsn(row.lsn);
     if (incarnation === null || row.lsn === null || lsn === undefined || Object.keys(all).length === 0)

@@ -158,6 +158,22 @@ export const DRILLS: readonly Drill[] = [
       ratePerSecond: 100,
     },
   ),
+  drill(
+    'rebalance',
+    'Shards move between clusters and back, whatever dies meanwhile: one owner at a time, and all that was confirmed goes along.',
+    {
+      invariants: ['I1', 'I2', 'I5', 'I6', 'I8'],
+      faults: [
+        'move-there-and-back',
+        'move-kill-leader',
+        'move-kill-cli',
+        'move-cut-link',
+        'move-pause-etcd',
+      ],
+      rounds: 10,
+      ratePerSecond: 100,
+    },
+  ),
   drill('clock-step', 'A wall clock that jumps lengthens no right to decide.', {
     invariants: ['I1', 'I5'],
     faults: ['clock-step'],

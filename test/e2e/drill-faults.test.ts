@@ -39,6 +39,11 @@ const OPERATIONS: ReadonlySet<string> = new Set([
   'change-voter',
   'lose-region',
   'lose-region-late',
+  'move-there-and-back',
+  'move-kill-leader',
+  'move-kill-cli',
+  'move-cut-link',
+  'move-pause-etcd',
 ]);
 const NAMES = [...FAULTS.keys()].filter((name) => !OPERATIONS.has(name));
 const CASES = sized({ full: NAMES, quick: QUICK }).flatMap((name, index) =>

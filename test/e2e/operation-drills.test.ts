@@ -5,8 +5,9 @@ import { drillRuns } from '../support/drill-runs.ts';
 import { FULL, report } from '../support/proof.ts';
 import { startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
-/** Each is minutes long: none is run by the quick suite, whose own tests show these flows once each at the command line. */
-const SEEDS = { failovers: 1, regional: 5, switchover: 3, membership: 3 } as const;
+/** Each is minutes long; the quick suite, whose own tests show these flows once each at the command line, has one short run. */
+const SEEDS = { failovers: 1, regional: 5, switchover: 3, membership: 3, rebalance: 3 } as const;
+const QUICK_RUN = ['--seed', '1', '--rounds', '1', '--faults', 'move-kill-cli', '--duration', '3s'];
 const TIMEOUT_MS = 3_600_000;
 /** A shorter pause is one that the gateways' own patience covers, with room for a busy machine. */
 const UNHEARD_MS = 2_000;
@@ -80,6 +81,18 @@ describe.runIf(FULL)('under load', () => {
   );
 
   test(
+    'shards move there and back, whatever dies meanwhile, and no decision stays behind',
+    { timeout: TIMEOUT_MS },
+    async (context) => {
+      const runs = await run('rebalance');
+      const told = roundsOf(runs).flatMap((round) => (round.carriedOut ? [round.told ?? ''] : []));
+      expect(told.filter((text) => !text.includes('on the way back'))).toEqual([]);
+      const pauses = told.flatMap(pausesIn);
+      report(context, `${summaryOf(runs)}; pauses ${pauses.join(', ')} ms`);
+    },
+  );
+
+  test(
     'members are removed, added, promoted and rejoined without a loss',
     { timeout: TIMEOUT_MS },
     async (context) => {
@@ -89,6 +102,27 @@ describe.runIf(FULL)('under load', () => {
       report(context, summaryOf(runs));
     },
   );
+});
+
+describe.runIf(!FULL)('under a little load', () => {
+  let sandbox: TestSandbox;
+
+  beforeAll(async () => {
+    sandbox = await startSandbox();
+  }, 300_000);
+  afterAll(() => sandbox?.down());
+
+  test('shards move there and back, the command that hands them over killed in the middle', async () => {
+    const runs = await drillRuns('rebalance', {
+      sandbox: sandbox.name,
+      words: QUICK_RUN,
+      timeoutMs: 240_000,
+    });
+    expect(roundsOf(runs).map(({ fault, carriedOut }) => [fault, carriedOut])).toEqual([
+      ['move-kill-cli', true],
+    ]);
+    expect(roundsOf(runs)[0]?.told).toMatch(/callers waited for [\d?]+ ms, and for \d+ ms on the way back/);
+  }, 300_000);
 });
 
 const roundsOf = (runs: readonly DrillResultData[]): readonly DrillResultData['rounds'][number][] =>

@@ -1,4 +1,4 @@
-import { adopt } from '../../src/agent/actions/adopt.ts';
+import { adopt, handoversOf } from '../../src/agent/actions/adopt.ts';
 import { register } from '../../src/agent/actions/register.ts';
 import type { MemberContext } from '../../src/agent/context.ts';
 import { newIncarnation } from '../../src/agent/incarnation.ts';
@@ -99,7 +99,9 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
         restore: cloneInstead,
         prove: notSimulated,
       };
-      const progress = new Progress(context, own.session('progress', 'superuser', { timeoutMs: 2_000 }));
+      const progress = new Progress(context, own.session('progress', 'superuser', { timeoutMs: 2_000 }), () =>
+        handoversOf(watch.current(), context.cluster),
+      );
       await Promise.all([
         runParts({ context, postgres: own, make, watch, signal: never }),
         options.publishes ? progress.run(never) : undefined,

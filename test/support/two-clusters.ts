@@ -21,6 +21,7 @@ import { closeConnection } from '../../src/postgres/connection.ts';
 import { TestAgent } from './agent-process.ts';
 import { ROLES } from './agents.ts';
 import { eventually, startEtcdCluster, type TestEtcd } from './etcd.ts';
+import type { LinkedRegions } from './linked-regions.ts';
 import { freePort } from './postgres.ts';
 
 export const FROM = 'c1';
@@ -30,6 +31,8 @@ export interface TwoClustersOptions {
   /** Which clusters have an observer in the other region. */
   readonly observers?: readonly string[];
   readonly shardCount?: number;
+  /** Through which the observer of a cluster reaches its voters; only these: etcd and the other cluster are reached past them. */
+  readonly links?: Readonly<Record<string, LinkedRegions>>;
 }
 
 interface Parts {
@@ -204,7 +207,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Created in etcd, with every agent started. Shards are spread over both clusters. */
 export async function startTwoClusters(options: TwoClustersOptions = {}): Promise<TwoClusters> {
-  const { observers = [], shardCount = 16 } = options;
+  const { observers = [], shardCount = 16, links = {} } = options;
   const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'estate-'));
   await chmod(folder, 0o755);
   const etcd = await startEtcdCluster(1);
@@ -218,7 +221,10 @@ export async function startTwoClusters(options: TwoClustersOptions = {}): Promis
       const listen = `127.0.0.1:${await freePort()}`;
       const place =
         index === 2 ? { region: 'madrid', role: 'observer' } : { region: 'new-york', role: 'voter' };
-      members[name] = { ...place, dataDir: name, listen, address: { default: listen } };
+      const route =
+        index === 2 ? undefined : await links[cluster]?.route('new-york', Number(listen.split(':')[1]));
+      const linked = route === undefined ? {} : { [route.from]: `127.0.0.1:${route.port}` };
+      members[name] = { ...place, dataDir: name, listen, address: { default: listen, ...linked } };
     }
     clusters[cluster] = { homeRegion: 'new-york', bootstrapMember: names[0], members };
   }

@@ -1,5 +1,6 @@
 import { adoptTerm } from '../../reservations/lease-sql.ts';
 import type { EstateView } from '../../controlplane/estate-watch.ts';
+import type { Handover } from '../replication-facts.ts';
 import type { Work } from '../work.ts';
 
 /** The shards that the map gives to a cluster, as `adopt_term` takes them. */
@@ -13,6 +14,12 @@ export const shardsOf = (estate: EstateView, cluster: string) =>
       mapVersion,
       handover,
     }));
+
+/** Of those, the ones that were another cluster's before. */
+export const handoversOf = (estate: EstateView, cluster: string): readonly Handover[] =>
+  shardsOf(estate, cluster).flatMap(({ shard, handover }) =>
+    handover === undefined ? [] : [{ shard, handover }],
+  );
 
 /** Makes this Postgres agree with the map under the authority's term. Repeats change nothing. */
 export async function adopt(work: Work, reason: string): Promise<void> {

@@ -3,6 +3,7 @@ import { Transaction } from '../../controlplane/store.ts';
 import type { FreezeReport } from '../../domain/agent-reports.ts';
 import { unreachableError } from '../../domain/errors.ts';
 import { readPositions } from '../replication-facts.ts';
+import { handoversOf } from './adopt.ts';
 import { readStandbyPosition, receivesNothing, type StandbyPosition } from '../standby-position.ts';
 import type { Work } from '../work.ts';
 
@@ -65,7 +66,7 @@ async function lastState(work: Work, deadline: number): Promise<LastState> {
     await startupHasReloaded(work, deadline);
     if (!(await receivesNothing(admin))) continue;
     const position = await replayedAll(work, deadline);
-    const positions = await readPositions(admin);
+    const positions = await readPositions(admin, handoversOf(work.estate, work.context.cluster));
     const last = await readStandbyPosition(admin);
     const unchanged = last.lsn === position.lsn && last.receivedLsn === position.receivedLsn;
     if (unchanged && (await receivesNothing(admin))) return { position, positions };

@@ -4,6 +4,7 @@ import { Transaction } from '../../controlplane/store.ts';
 import type { HandoverReport, HandoverRequest } from '../../domain/agent-reports.ts';
 import { followerName } from '../follower-name.ts';
 import { readFlushedLsn, readPositions, readWalsenders } from '../replication-facts.ts';
+import { handoversOf } from './adopt.ts';
 import { allFlushed } from '../sync-set.ts';
 import type { Work } from '../work.ts';
 
@@ -57,7 +58,7 @@ async function drain(work: Work, request: HandoverRequest): Promise<string | und
     if (clock.monotonicMs() >= lastMs) return `${waitingFor} within half of the pause budget`;
     await clock.sleep(STEP_MS, work.signal);
   }
-  const positions = await readPositions(postgres.admin);
+  const positions = await readPositions(postgres.admin, handoversOf(work.estate, work.context.cluster));
   await memory.update({
     handedOver: { term: request.term, operation: request.operation, positions },
   });

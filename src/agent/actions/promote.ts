@@ -10,7 +10,7 @@ import { readPositions } from '../replication-facts.ts';
 import { readStandbyPosition } from '../standby-position.ts';
 import { parseTimelineHistory, timelineOfWalFile, type TimelineSwitch } from '../timeline-history.ts';
 import type { Work } from '../work.ts';
-import { adopt } from './adopt.ts';
+import { adopt, handoversOf } from './adopt.ts';
 import { confirmAuthority } from './confirm-authority.ts';
 import { startPrimary } from './configure.ts';
 
@@ -57,7 +57,7 @@ export async function promote(work: Work): Promise<void> {
     }
   }
   // Before the term is adopted: that makes heads for shards which have none yet.
-  const positions = await readPositions(admin);
+  const positions = await readPositions(admin, handoversOf(work.estate, work.context.cluster));
   await adopt(work, 'failover');
   await report(work, prefix, positions);
   void checkpoint(work);

@@ -1,6 +1,7 @@
 import { parseLsn } from '../../domain/lsn.ts';
 import type { HandoverEnd } from '../../domain/agent-reports.ts';
 import { readPositions } from '../replication-facts.ts';
+import { handoversOf } from './adopt.ts';
 import { readStandbyPosition } from '../standby-position.ts';
 import type { Work } from '../work.ts';
 import { freeze, reportFrozen } from './freeze.ts';
@@ -25,7 +26,8 @@ export async function takeOver(
   for (;;) {
     const position = await readStandbyPosition(admin);
     if ((parseLsn(position.lsn) ?? 0n) > last) {
-      await reportFrozen(work, about, { position, positions: await readPositions(admin) });
+      const handovers = handoversOf(work.estate, work.context.cluster);
+      await reportFrozen(work, about, { position, positions: await readPositions(admin, handovers) });
       return;
     }
     if (work.signal.aborted) return;

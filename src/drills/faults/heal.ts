@@ -14,6 +14,7 @@ import { emptyDisks } from './means/disks.ts';
 import { acknowledge, endActiveOperation } from './means/failover.ts';
 import { bringHome } from './means/homecoming.ts';
 import { restoreMembers } from './means/members.ts';
+import { endMoves } from './means/moves.ts';
 import { bringBack, standingOf } from './means/rejoin.ts';
 import type { Site } from './means/site.ts';
 import { letGoOfAll } from './means/standing.ts';
@@ -83,6 +84,7 @@ async function mendOnce(options: HealOptions, notes: Notes): Promise<string | un
     await mendLinks(options, notes);
     const views = await readViews(options);
     for (const { name } of CLUSTERS) await mendCluster(options, notes, views.get(name));
+    for (const operation of await endMoves(options)) notes.done.push(`ended the move ${operation}`);
     return undefined;
   } catch (error) {
     return messageOf(error);

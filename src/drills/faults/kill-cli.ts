@@ -1,16 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { capstanProgram } from '../../sandbox/commands.ts';
 import { drawCluster, hasFollower, readViews } from './means/clusters.ts';
 import { choose, diceOf } from './means/dice.ts';
 import { finishOperation } from './means/failover.ts';
 import { inForce } from './means/in-force.ts';
+import { runAndKill } from './means/killed-command.ts';
 import { NothingToInjectInto } from './means/nothing.ts';
 import { rejoinMembers } from './means/rejoin.ts';
-import type { Fault, Ground } from './types.ts';
+import type { Fault } from './types.ts';
 
-const RUNS_AT_MOST_MS = 60_000;
 const FINISH_WITHIN_MS = 60_000;
 const REJOIN_WITHIN_MS = 60_000;
 /** Where the coordinator dies: as it begins this step. Those before it are done. */
@@ -24,7 +20,8 @@ export const killCli: Fault = {
   async inject(ground, planned) {
     const { name, leader, term } = await drawCluster(ground, planned, hasFollower);
     const step = choose(diceOf(planned), STEPS);
-    await runAndKill(ground, name, step);
+    const words = ['failover', 'run', name, '--force', `--confirm=${name}`];
+    await runAndKill(ground, words, new RegExp(`failover ${name}: ${step} running`));
     const view = (await readViews(ground)).get(name);
     const operation = view?.activeOperation?.value;
     if ((view?.authority?.value.term ?? term) === term)
@@ -39,19 +36,3 @@ export const killCli: Fault = {
     );
   },
 };
-
-/** Runs the real command line until it begins a step, and kills it there; one that ends by itself has ended. */
-async function runAndKill({ paths }: Ground, cluster: string, step: string): Promise<void> {
-  const words = ['failover', 'run', cluster, '--force', `--confirm=${cluster}`, '--no-input', '--no-color'];
-  const child = spawn(process.execPath, [capstanProgram(), ...words, '--config', paths.config], {
-    cwd: paths.folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: RUNS_AT_MOST_MS,
-    killSignal: 'SIGKILL',
-  });
-  const ended = once(child, 'exit');
-  const begins = new RegExp(`failover ${cluster}: ${step} running`);
-  for await (const line of createInterface({ input: child.stderr }))
-    if (begins.test(line)) child.kill('SIGKILL');
-  await ended;
-}

@@ -26,6 +26,13 @@ import { killLeaderAhead } from './kill-leader-ahead.ts';
 import { killLeaderFailover } from './kill-leader-failover.ts';
 import { killLeader } from './kill-leader.ts';
 import { killPostgres } from './kill-postgres.ts';
+import {
+  moveAndCutLink,
+  moveAndKillCli,
+  moveAndKillLeader,
+  movePausingEtcd,
+  moveThereAndBack,
+} from './move-shards.ts';
 import { pauseAgent } from './pause-agent.ts';
 import { pauseEtcd } from './pause-etcd.ts';
 import { pauseFollower } from './pause-follower.ts';
@@ -77,6 +84,11 @@ const ALL: readonly Fault[] = [
   changeVoter,
   loseRegion,
   loseRegionLate,
+  moveThereAndBack,
+  moveAndKillLeader,
+  moveAndKillCli,
+  moveAndCutLink,
+  movePausingEtcd,
   staleGateway,
 ];
 

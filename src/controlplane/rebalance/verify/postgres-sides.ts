@@ -1,7 +1,8 @@
 import type { Clock } from '../../../clock/clock.ts';
 import { timestampOf } from '../../../clock/clock.ts';
 import { systemClock } from '../../../clock/system-clock.ts';
-import { unknownError } from '../../../domain/errors.ts';
+import { messageOf, unknownError, unreachableError } from '../../../domain/errors.ts';
+import { sqlStateOf } from '../../../postgres/connection.ts';
 import type { EtcdReader } from '../../../etcd/port.ts';
 import type { Keys } from '../../keys.ts';
 import type { MoveSides } from '../ports.ts';
@@ -45,6 +46,8 @@ export function postgresSides({ clock = systemClock, ...options }: PostgresSides
           rest: leaders.restOf(record, signal),
           differencesMax: DIFFERENCES_MAX,
         });
+      } catch (error) {
+        throw brokenOff(error);
       } finally {
         running.delete(leaders);
         leaders.drop();
@@ -74,7 +77,7 @@ export function postgresSides({ clock = systemClock, ...options }: PostgresSides
       } catch (error) {
         // A statement may still be running, in a snapshot that nobody wants any more.
         leaders.drop();
-        throw error;
+        throw brokenOff(error);
       }
     },
     close: async () => {
@@ -82,6 +85,22 @@ export function postgresSides({ clock = systemClock, ...options }: PostgresSides
       quick.clear();
     },
   };
+}
+
+/** A leader that dies while it is read is no fault of the rows, and no riddle: the error that crosses an operation's boundary. */
+function brokenOff(error: unknown): unknown {
+  const state = sqlStateOf(error);
+  const isBroken =
+    state === undefined
+      ? error instanceof Error && ('syscall' in error || error.message.startsWith('Connection terminated'))
+      : state.startsWith('57P');
+  if (!isBroken) return error;
+  return unreachableError(`a leader broke off while its rows were compared: ${messageOf(error)}`, {
+    code: 'postgres_unreachable',
+    next: 'compare again: capstan rebalance verify',
+    data: { sqlState: state ?? null },
+    cause: error,
+  });
 }
 
 function within<T>(work: Promise<T>, deadlineMs: number, clock: Clock): Promise<T> {
