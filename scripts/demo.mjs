@@ -1,4 +1,4 @@
-// The main job on screen in under two minutes: `npm run demo`; `--keep` leaves the sandbox up. Started by any Node from 20
+// The main job on screen in under three minutes: `npm run demo`; `--keep` leaves the sandbox up. Started by any Node from 20
 // on, it goes on under the pinned one. Ends with 1 when a promise was broken.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

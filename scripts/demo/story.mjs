@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { postWithoutReply } from './cut-reply.mjs';
+import { moveShards } from './move.mjs';
 import { refusedByFence } from './old-term.mjs';
 import {
   ask,
@@ -16,6 +17,8 @@ import {
 } from './stage.mjs';
 
 const ISSUER = 'MUNI-77';
+/** Of c1 as well, and in no other scene. */
+const MOVED = ['MUNI-6', 'MUNI-5', 'MUNI-9'];
 const OLD_LEADER = 'c1-new-york-1';
 const FOLLOWER = 'c1-new-york-2';
 
@@ -28,7 +31,7 @@ export async function tell({ keep }) {
   });
   await ask('sandbox', 'down', '--name', SANDBOX);
   try {
-    for (const scene of [start, race, lostReply, drill, failover, oldLeader, byItself, readiness]) {
+    for (const scene of [start, race, lostReply, move, drill, failover, oldLeader, byItself, readiness]) {
       if (interrupted) return 130;
       await scene();
     }
@@ -128,6 +131,8 @@ async function lostReply() {
 
 const headroom = async () =>
   (await request({ ...gateway('new-york'), path: `/issuers/${ISSUER}`, quiet: true })).body.remaining;
+
+const move = () => moveShards({ gateway, issuers: MOVED });
 
 async function drill() {
   chapter('Try to break it');
