@@ -4,19 +4,22 @@ import { automaticPerson } from './automatic-person.ts';
 import { AUTOMATIC_CONTRACT, CONTRACT } from './contracts.ts';
 import { type Fault, FAULTS } from './faults.ts';
 import { AUTOMATIC_FAULTS } from './faults-automatic.ts';
+import { changeMember, MEMBERSHIP_FAULTS } from './faults-membership.ts';
 import { REGIONAL_FAULTS } from './faults-regional.ts';
 import { SWITCHOVER_FAULTS } from './faults-switchover.ts';
+import { membershipPerson } from './membership-person.ts';
 import { operator, type Person } from './person.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
-export const AREAS = ['failover', 'automatic', 'switchover', 'regional'] as const;
+export const AREAS = ['failover', 'automatic', 'switchover', 'regional', 'membership'] as const;
 export type AreaName = (typeof AREAS)[number];
 
 export interface MemberSeed {
   readonly member: string;
   readonly region: string;
-  readonly role: MemberRole;
+  /** `spare`: configured, and no member yet. */
+  readonly role: MemberRole | 'spare';
 }
 
 /** What a world is about: who is there, what comes, what a person does, and what each step of an operation is tried with. */
@@ -31,6 +34,8 @@ export interface Area {
   readonly person: Person;
   /** Brings about one operation, for a fault at one of its writes. */
   readonly begin: (world: World) => void;
+  /** Where its operation writes seldom: how often at least, and that only every so many-th thing is tried in `npm test`. */
+  readonly few?: { readonly writes: number; readonly every: number };
 }
 
 const voter = (member: string): MemberSeed => ({ member, region: 'here', role: 'voter' });
@@ -43,6 +48,16 @@ const twoRegions = (random: Random): readonly MemberSeed[] => [
   ...['m3', ...(random.chance(0.4) ? ['m4'] : [])].map(
     (member) => ({ member, region: 'there', role: 'observer' }) as const,
   ),
+];
+
+/** A pair, and who may come in and go out. */
+const changing = (random: Random): readonly MemberSeed[] => [
+  voter('m1'),
+  voter('m2'),
+  { member: 'm3', region: 'here', role: random.pick(['spare', 'learner', 'voter'] as const) ?? 'spare' },
+  ...(random.chance(0.4)
+    ? [{ member: 'm4', region: 'there', role: random.pick(['spare', 'observer'] as const) ?? 'spare' }]
+    : []),
 ];
 
 const ALL: Readonly<Record<AreaName, Area>> = {
@@ -81,6 +96,16 @@ const ALL: Readonly<Record<AreaName, Area>> = {
     troubleMostMs: 18_000,
     person: automaticPerson,
     begin: (world) => world.coordinate({ kind: 'regional', region: 'there', acceptLoss: 1_000 }),
+  },
+  membership: {
+    contract: CONTRACT,
+    members: changing,
+    faults: MEMBERSHIP_FAULTS,
+    always: ['member changed'],
+    troubleMostMs: 16_000,
+    person: membershipPerson,
+    begin: (world) => changeMember(world, 'm3'),
+    few: { writes: 3, every: 4 },
   },
 };
 

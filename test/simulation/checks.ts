@@ -3,6 +3,7 @@ import type { Contract } from '../../src/domain/contract.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import { AutomaticCheck } from './check-automatic.ts';
 import { EndingCheck } from './check-ending.ts';
+import { MembershipCheck } from './check-membership.ts';
 import { RegionalCheck } from './check-regional.ts';
 import { SwitchoverCheck } from './check-switchover.ts';
 import type { Invariant } from './violation.ts';
@@ -38,4 +39,5 @@ export const checksOf = (options: CheckOptions): readonly Check[] => [
   new SwitchoverCheck(options),
   new EndingCheck(options),
   new RegionalCheck(options),
+  new MembershipCheck(options),
 ];

@@ -1,6 +1,12 @@
 import type { Keys } from '../../src/controlplane/keys.ts';
 import type { OperationRecord } from '../../src/domain/operation-records.ts';
-import type { AuthorityRecord, DecidedPrefix, InSyncRecord, LeaseRecord } from '../../src/domain/records.ts';
+import type {
+  AuthorityRecord,
+  DecidedPrefix,
+  InSyncRecord,
+  LeaseRecord,
+  MembershipRecord,
+} from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import type { LossRecord } from '../../src/domain/loss-records.ts';
 import { RecordedLosses } from './recorded-losses.ts';
@@ -28,6 +34,7 @@ export class Invariants {
   readonly #options: InvariantOptions;
   #authority: AuthorityRecord | undefined;
   #inSync: InSyncRecord | undefined;
+  #membership: MembershipRecord | undefined;
   /** Term -> true time at which it ended as an open authority. */
   readonly #endedAt = new Map<number, number>();
   readonly #leaderOf = new Map<number, string>();
@@ -45,6 +52,10 @@ export class Invariants {
 
   get authority(): AuthorityRecord | undefined {
     return this.#authority;
+  }
+
+  get membership(): MembershipRecord | undefined {
+    return this.#membership;
   }
 
   /** The first that was broken stands. */
@@ -82,6 +93,8 @@ export class Invariants {
         this.#onAuthority(JSON.parse(write.value) as AuthorityRecord);
       else if (write.key === keys.lease(cluster)) this.#onRenewal(JSON.parse(write.value) as LeaseRecord);
       else if (write.key === keys.inSync(cluster)) this.#inSync = JSON.parse(write.value) as InSyncRecord;
+      else if (write.key === keys.membership(cluster))
+        this.#membership = JSON.parse(write.value) as MembershipRecord;
       else if (write.key.startsWith(keys.operations))
         this.#onOperation(JSON.parse(write.value) as OperationRecord);
     }

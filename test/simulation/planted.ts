@@ -32,6 +32,8 @@ export const PLANTS = [
   'forgets-the-loss',
   /** A coordinator's clock runs ten times as fast: it believes too early that a lease is waited out. */
   'waits-by-a-fast-clock',
+  /** A leader records whom it counts on without asking who may vote by now. */
+  'counts-on-whom-it-likes',
 ] as const;
 
 export type Planted = (typeof PLANTS)[number] | undefined;
@@ -84,6 +86,10 @@ const ALTERATIONS: Readonly<Partial<Record<NonNullable<Planted>, Alteration>>> =
     ...sent,
     writes: sent.writes.filter(({ key }) => !key.startsWith(keys.losses(cluster))),
   }),
+  'counts-on-whom-it-likes': where(
+    (keys, cluster) => keys.inSync(cluster),
+    without((keys, cluster) => keys.membership(cluster)),
+  ),
   // By its own report, which nobody else writes.
   'gives-back-what-is-gone': where(
     (keys, cluster) => keys.handoverReport(cluster),

@@ -51,7 +51,11 @@ export function seedEstate(options: {
       keys.membership(cluster),
       {
         epoch: 1,
-        members: Object.fromEntries(places.map(({ member, region, role }) => [member, { region, role }])),
+        members: Object.fromEntries(
+          places.flatMap(({ member, region, role }) =>
+            role === 'spare' ? [] : [[member, { region, role }]],
+          ),
+        ),
       } satisfies MembershipRecord,
     ],
     [
@@ -107,8 +111,10 @@ function runningCluster({
     },
   };
   const incarnations = new Map(members.map(({ member }) => [member, random.hex(12)]));
+  const spare = new Set(places.filter(({ role }) => role === 'spare').map(({ member }) => member));
   for (const postgres of members) {
     const { member } = postgres;
+    if (spare.has(member)) continue;
     const leads = member === 'm1';
     postgres.disk = {
       ...emptyDisk(),
@@ -136,17 +142,19 @@ function runningCluster({
     .filter(({ member, role }) => member !== 'm1' && role === 'voter')
     .map(({ member }) => ({ member, incarnation: incarnations.get(member) ?? '' }));
   return [
-    ...places.map(({ member, region }): [string, unknown] => [
-      keys.member(cluster, member),
-      {
-        name: member,
-        cluster,
-        region,
-        incarnation: incarnations.get(member) ?? '',
-        systemIdentifier: SYSTEM,
-        registeredAt: AT,
-      } satisfies MemberRecord,
-    ]),
+    ...places
+      .filter(({ member }) => !spare.has(member))
+      .map(({ member, region }): [string, unknown] => [
+        keys.member(cluster, member),
+        {
+          name: member,
+          cluster,
+          region,
+          incarnation: incarnations.get(member) ?? '',
+          systemIdentifier: SYSTEM,
+          registeredAt: AT,
+        } satisfies MemberRecord,
+      ]),
     [
       keys.inSync(cluster),
       {

@@ -3,6 +3,8 @@ import { acknowledgeBlock } from '../../src/controlplane/automatic/block.ts';
 import { pauseCluster, unpauseCluster } from '../../src/controlplane/automatic/pause.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
+import type { MembershipAction } from '../../src/controlplane/membership/plan-types.ts';
+import { runMembership } from '../../src/controlplane/membership/run.ts';
 import type { OperationResult } from '../../src/controlplane/operation/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
@@ -19,6 +21,14 @@ export type CoordinatorTask =
       readonly region: string;
       readonly acceptLoss?: number | undefined;
       readonly attestIsolated?: string | undefined;
+    }
+  | {
+      readonly kind: 'membership';
+      readonly action: MembershipAction;
+      readonly member: string;
+      readonly region: string;
+      readonly asLearner: boolean;
+      readonly acceptDegraded: boolean;
     }
   | { readonly kind: 'resume'; readonly id: string; readonly acceptLoss?: number | undefined }
   | { readonly kind: 'abort'; readonly id: string }
@@ -60,6 +70,11 @@ export function startCoordinator(options: {
         const { region, acceptLoss, attestIsolated } = task;
         const about = { region, acceptLoss, attestIsolated, force: true };
         return endOf(await runFailover({ ...common, ...about, cluster }));
+      }
+      case 'membership': {
+        const { kind: _, ...about } = task;
+        const { operation } = await runMembership({ ...common, ...about, cluster });
+        return operation === null ? 'unchanged' : `membership ${about.action} ${operation.status}`;
       }
       case 'resume':
         return endOf(await resumeOperation({ ...common, id: task.id, acceptLoss: task.acceptLoss }));

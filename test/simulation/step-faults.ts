@@ -102,8 +102,10 @@ export class StepStrike {
   /** Whom the operation was planned with; of no target it is a follower. */
   #planned(who: 'leader' | 'target'): string | undefined {
     const { operations, invariants, members } = this.#world;
-    const plan = operations.held?.value.plan;
-    const named = plan?.[who] ?? invariants.authority?.leader;
+    // A change of a member doesn't hold its cluster.
+    const plan = (operations.held?.value ?? operations.running[0])?.plan;
+    const named =
+      plan?.[who] ?? (who === 'target' ? plan?.['member'] : undefined) ?? invariants.authority?.leader;
     if (typeof named === 'string') return named;
     return members.find(({ member }) => member !== plan?.['leader'])?.member;
   }

@@ -1,11 +1,12 @@
+import { areaOf } from './area.ts';
 import { runSeed, type SeedResult } from './run.ts';
 import { HOWS, ONS, type StepFault } from './step-faults.ts';
 import type { WorldOptions } from './world-options.ts';
 
 /** No operation writes as often as this. */
 const WRITES_MOST = 40;
-/** Most operations write at least as often as this. */
-const WRITES_LEAST = 7;
+/** Most operations write at least as often as this, and this often something is tried. */
+const FEW = { writes: 7, every: 2 };
 
 interface Step {
   readonly fault: StepFault;
@@ -29,12 +30,13 @@ export async function* everyStep(options: WorldOptions): AsyncGenerator<Step> {
   }
 }
 
-/** A few of them: every second thing that may happen, each at another write. */
+/** A few of them: every second thing that may happen, or fewer, each at another write. */
 export async function* someSteps(options: WorldOptions): AsyncGenerator<Step> {
   const pairs = ONS.flatMap((on) => HOWS.map((how) => ({ on, how })));
+  const { writes, every } = areaOf(options.area ?? 'failover').few ?? FEW;
   for (const [index, { on, how }] of pairs.entries()) {
-    if ((index + options.seed) % 2 === 0) continue;
-    const fault: StepFault = { on, how, nth: 1 + ((index * 2 + options.seed) % WRITES_LEAST) };
+    if ((index + options.seed) % every !== 1) continue;
+    const fault: StepFault = { on, how, nth: 1 + ((index * 2 + options.seed) % writes) };
     yield { fault, result: await runSeed({ ...options, at: fault }) };
   }
 }

@@ -105,6 +105,13 @@ const EXPECTED: readonly Expected[] = [
     only: ['region cut off'],
     from: 1,
   },
+  {
+    planted: 'counts-on-whom-it-likes',
+    breaks: 'epoch-before-votes',
+    area: 'membership',
+    only: ['voter removed as it is recorded'],
+    from: 1,
+  },
 ];
 
 test('every plant is tried', () => {
