@@ -25,6 +25,7 @@ import type {
   MembershipRecord,
 } from '../domain/records.ts';
 import type { RejoinRequest, RestoreReport, SalvageReport } from '../domain/rejoin-records.ts';
+import type { SweepReport, SweepRequest } from '../domain/sweep-records.ts';
 import type { CallOptions, EtcdReader, KeyValue } from '../etcd/port.ts';
 import type { Keys } from './keys.ts';
 import { recordOf, type Versioned } from './store.ts';
@@ -61,6 +62,9 @@ export interface ClusterView {
   readonly rejoins: ReadonlyMap<string, Versioned<RejoinRequest>>;
   readonly salvaged: ReadonlyMap<string, Versioned<SalvageReport>>;
   readonly restored: ReadonlyMap<string, Versioned<RestoreReport>>;
+  /** Of what is left of moves that are over: what is to go, and what the leader's agent answered. */
+  readonly sweepRequest: Versioned<SweepRequest> | undefined;
+  readonly sweepReport: Versioned<SweepReport> | undefined;
   /** By coordinator id. */
   readonly coordinators: ReadonlyMap<string, Versioned<CoordinatorRecord>>;
 }
@@ -91,6 +95,8 @@ export const emptyClusterView = (name: string): ClusterView => ({
   rejoins: new Map(),
   salvaged: new Map(),
   restored: new Map(),
+  sweepRequest: undefined,
+  sweepReport: undefined,
   coordinators: new Map(),
 });
 
@@ -183,6 +189,8 @@ export function clusterViewFrom({
     rejoins: under(keys.rejoins(cluster)),
     salvaged: under(keys.salvagedReports(cluster)),
     restored: under(keys.restoredReports(cluster)),
+    sweepRequest: one(keys.sweepRequest(cluster)),
+    sweepReport: one(keys.sweepReport(cluster)),
     coordinators: under(keys.coordinators(cluster)),
   };
 }

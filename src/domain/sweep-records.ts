@@ -12,20 +12,23 @@ export interface MoveOrphans {
 
 /**
  * A person asks for the removal of what a look has found. It grants nothing: the leader's agent, holding its lease, drops of it only
- * what it finds to be an orphan itself: no live stream's prefix, and for rows `capstan.wipe_shards` under this id as the operation,
- * which refuses a shard that is served or sealed there. It answers with a report of the same id. A request is replaced by the next
- * one, whether it was answered or not.
+ * what it finds to be an orphan itself, by etcd as it is right before: no live stream's prefix, and for rows `capstan.wipe_shards`
+ * under this id as the operation, which refuses a shard that is served or sealed there. It answers with a report of the same id. A
+ * request is replaced by the next one, whether it was answered or not.
  */
 export interface SweepRequest {
   readonly id: string;
   readonly orphans: MoveOrphans;
-  /** The map's version by which the shards are another cluster's; an agent that has adopted less waits. */
+  /** The map's version by which the shards are another cluster's; a Postgres that has yet to adopt it is waited for, a while. */
   readonly mapVersion: number;
   readonly askedBy: string;
   readonly askedAt: string;
 }
 
-/** Written by the leader's agent, comparing its authority's revision. `left`: with why, by name or `shard <n>`. */
+/**
+ * Written by the leader's agent, comparing its authority's revision and the request's. `swept`: nothing of it is there any more, whoever
+ * dropped it. `left`: with why, by name or `shard <n>`.
+ */
 export interface SweepReport {
   readonly id: string;
   readonly member: string;

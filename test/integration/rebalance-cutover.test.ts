@@ -30,10 +30,19 @@ async function prepare(options: GroundOptions = {}): Promise<void> {
   ground = await RebalanceGround.open(etcd, options);
 }
 
-/** Everything follows and is verified. */
-async function following(options: GroundOptions = {}): Promise<void> {
-  await prepare({ shards: 2, ...options });
-  await ground.start();
+let followed: Promise<RebalanceGround> | undefined;
+
+/** Everything follows and is verified: a copy of an estate in which that was done once. */
+async function following(options: Pick<GroundOptions, 'scripts'> = {}): Promise<void> {
+  followed ??= follow();
+  ground = await (await followed).copy(options);
+}
+
+async function follow(): Promise<RebalanceGround> {
+  const first = await RebalanceGround.open(etcd, { shards: 2 });
+  await first.start();
+  await first.close();
+  return first;
 }
 
 const script = (cluster: string, change: MoverScript) => {

@@ -18,3 +18,24 @@ export function report({ task }: TestContext, scale: string): void {
   task.meta.scale = task.meta.scale === undefined ? scale : `${task.meta.scale}; ${scale}`;
   process.stdout.write(`  ${task.name}: ${scale}\n`);
 }
+
+/**
+ * All cases when proving; otherwise those that must always be shown and every so manieth of the rest, and what they are is printed.
+ * A number that has no divisor in common with how the cases are laid out comes to every kind of them.
+ */
+export function sampled<T>(
+  what: string,
+  cases: readonly T[],
+  about: { readonly every: number; readonly always: (one: T) => boolean; readonly name: (one: T) => string },
+): readonly T[] {
+  const rest = cases.filter((one) => !about.always(one));
+  const some = new Set(rest.filter((_, index) => index % about.every === Math.floor(about.every / 2)));
+  const chosen = sized({
+    full: cases,
+    quick: cases.filter((one) => about.always(one) || some.has(one)),
+  });
+  process.stdout.write(
+    `  ${what}: ${chosen.length} of ${cases.length} cases: ${chosen.map(about.name).join(', ')}\n`,
+  );
+  return chosen;
+}

@@ -9,7 +9,7 @@ import { runRebalance, type RunRebalanceOptions } from '../../src/controlplane/r
 import type { MoveGoalKind, MoveRecord } from '../../src/domain/move-records.ts';
 import type { OperationRecord } from '../../src/domain/operation-records.ts';
 import type { ShardRecord } from '../../src/domain/records.ts';
-import type { EtcdPort } from '../../src/etcd/port.ts';
+import type { EtcdPort, KeyValue } from '../../src/etcd/port.ts';
 import { onlyOperation } from './coordinators.ts';
 import { eventually } from './etcd.ts';
 import { planFor } from './rebalance-plans.ts';
@@ -37,6 +37,16 @@ export class RebalanceGround {
     const ground = new RebalanceGround(etcd);
     Object.assign(ground.movers.scripts, scripts);
     await ground.movers.seed(seed);
+    await ground.movers.start();
+    return ground;
+  }
+
+  /** Another estate that begins as this one stands now, with agents of its own. */
+  async copy({ scripts = {} }: Pick<GroundOptions, 'scripts'> = {}): Promise<RebalanceGround> {
+    const ground = new RebalanceGround(this.etcd);
+    Object.assign(ground.movers.scripts, scripts);
+    await copyRecords(this.etcd, this.movers.keys.prefix, ground.movers.keys.prefix);
+    for (const [shard, position] of this.movers.heads) ground.movers.heads.set(shard, position);
     await ground.movers.start();
     return ground;
   }
@@ -130,4 +140,15 @@ export class RebalanceGround {
     const { keys } = this.movers;
     return { etcd: port, keys, actor: 'test', sides: () => Promise.resolve(this.sides) };
   }
+}
+
+const AT_ONCE = 100;
+
+/** Every record under one prefix, under another. */
+async function copyRecords(etcd: EtcdPort, from: string, to: string): Promise<void> {
+  const { kvs } = await etcd.range(from);
+  const put = ({ key, value }: KeyValue) =>
+    ({ kind: 'put', key: to + key.slice(from.length), value }) as const;
+  for (let at = 0; at < kvs.length; at += AT_ONCE)
+    await etcd.transact([], kvs.slice(at, at + AT_ONCE).map(put));
 }

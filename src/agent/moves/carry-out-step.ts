@@ -21,7 +21,7 @@ import {
 } from './statements.ts';
 
 /** Of one chunk: short enough that nothing waits for it for long. */
-const WIPE_ROWS = 5_000;
+export const WIPE_ROWS = 5_000;
 
 export interface StepTools {
   readonly context: MemberContext;

@@ -9,9 +9,12 @@ import { HostGauge } from './host-gauge.ts';
 import { SLOT_TIMEOUT_MS, SlotMaker } from './slot-maker.ts';
 import { StreamMover, type Standing } from './stream-mover.ts';
 import type { StreamTools } from './stream-state.ts';
-import { sweep } from './sweeper.ts';
+import { RequestedSweep } from './requested-sweep.ts';
+import { sweep, sweepReports } from './sweeper.ts';
 
 const SWEEP_EVERY_MS = 2_000;
+/** A person waits for the answer; looking costs nothing. */
+const REQUEST_EVERY_MS = 250;
 const STATEMENT_TIMEOUT_MS = 15_000;
 const MEASURE_TIMEOUT_MS = 1_000;
 const ARRIVAL_TIMEOUT_MS = 3_000;
@@ -46,25 +49,59 @@ export class Moves {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { context, watch, postgres } = this.#options;
-    const { clock, logger } = context;
+    const { watch } = this.#options;
     const stop = watch.onChange((view) => this.#begin(view, signal));
     this.#begin(watch.current(), signal);
+    try {
+      await Promise.all([this.#sweep(signal), this.#sweepOnRequest(signal)]);
+    } finally {
+      stop();
+      await Promise.all(this.#running.values());
+      await this.#commits.close();
+    }
+  }
+
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { context, postgres } = this.#options;
+    const { clock, logger } = context;
     const admin = postgres.session('move sweeper', 'superuser', { timeoutMs: STATEMENT_TIMEOUT_MS });
     try {
       while (!signal.aborted) {
         try {
           const standing = this.#standing();
-          if (standing?.leased === true) await sweep(context, admin, standing.estate);
+          if (standing?.leased === true) {
+            await sweep(context, admin, standing.estate);
+            await sweepReports(context, standing);
+          }
         } catch (error) {
           logger.debug({ reason: messageOf(error) }, 'orphans of moves were not looked for');
         }
         await clock.sleep(SWEEP_EVERY_MS, signal);
       }
     } finally {
-      stop();
-      await Promise.all(this.#running.values());
-      await Promise.all([admin.close(), this.#commits.close()]);
+      await admin.close();
+    }
+  }
+
+  /** With sessions of its own: a long wipe holds nothing else up. */
+  async #sweepOnRequest(signal: AbortSignal): Promise<void> {
+    const { context, postgres } = this.#options;
+    const { clock, logger } = context;
+    const timeoutMs = STATEMENT_TIMEOUT_MS;
+    const admin = postgres.session('move sweep', 'superuser', { timeoutMs });
+    const agent = postgres.session('move sweep rows', 'agent', { timeoutMs });
+    const requested = new RequestedSweep({ context, admin, agent, standing: () => this.#standing() });
+    try {
+      while (!signal.aborted) {
+        try {
+          await requested.step(signal);
+        } catch (error) {
+          logger.debug({ reason: messageOf(error) }, 'what was asked for was not swept');
+        }
+        await clock.sleep(REQUEST_EVERY_MS, signal);
+      }
+    } finally {
+      await Promise.all([admin.close(), agent.close()]);
     }
   }
 

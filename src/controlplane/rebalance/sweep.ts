@@ -1,7 +1,7 @@
 import { type Clock, timestampOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { messageOf, unknownError } from '../../domain/errors.ts';
-import { MOVE_OBJECTS, streamPrefix } from '../../domain/move-records.ts';
+import { MOVE_OBJECTS } from '../../domain/move-records.ts';
 import type { MoveOrphans, SweepReport, SweepRequest } from '../../domain/sweep-records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import { type MoveLeftovers, readMoveLeftovers } from '../../postgres/queries/move-leftovers.ts';
@@ -11,6 +11,7 @@ import { clusterNotFound } from '../cluster-view.ts';
 import { type EstateSnapshot, type EstateView, readEstateSnapshot } from '../estate-snapshot.ts';
 import type { Keys } from '../keys.ts';
 import { concurrentChange, readRecord, revisionOf, Transaction } from '../store.ts';
+import { whyObjectStays, whyRowsStay } from './orphans.ts';
 import type { LeaderSidesOptions } from './verify/leader-sides.ts';
 
 const POLL_MS = 200;
@@ -77,23 +78,16 @@ async function orphansAt(
 /** Of all that bears a move's name, and all shards that have rows: what no live stream and not the map wants there. Pure. */
 export function orphansOf(
   found: MoveLeftovers,
-  { moves, shards }: Pick<EstateView, 'moves' | 'shards'>,
+  estate: Pick<EstateView, 'moves' | 'shards'>,
   cluster: string,
 ): MoveOrphans {
-  const live = [...moves.values()]
-    .map(({ value }) => value)
-    .filter(({ from, to, phase }) => phase !== 'done' && (from === cluster || to === cluster));
-  const prefixes = live.map(streamPrefix);
   const strange = (names: readonly string[]) =>
-    names.filter((name) => !prefixes.some((prefix) => name.startsWith(prefix)));
-  const carried = new Set(live.flatMap((record) => record.shards));
+    names.filter((name) => whyObjectStays(name, estate, cluster) === undefined);
   return {
     subscriptions: strange(found.subscriptions),
     slots: strange(found.slots),
     publications: strange(found.publications),
-    shards: found.shards.filter(
-      (shard) => shards.get(shard)?.value.cluster !== cluster && !carried.has(shard),
-    ),
+    shards: found.shards.filter((shard) => whyRowsStay(shard, estate, cluster) === undefined),
   };
 }
 

@@ -2,9 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildCli, documentOf, inParallel, root, runCli, type CliRun } from '../../support/cli.ts';
+import { buildCli, documentOf, root, runCli, runEach, type CliRun } from '../../support/cli.ts';
 
-const AT_ONCE = 4;
 const MINUTES = 180_000;
 const ROLES = ['superuser', 'replication', 'gateway', 'app', 'agent', 'operator', 'reader'];
 
@@ -44,8 +43,9 @@ beforeAll(() => {
 }, MINUTES);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const run = (args: readonly string[]): Promise<CliRun> =>
-  runCli(args, { cwd: folder, env: { ...env, CAPSTAN_TEST_PASSWORD: 'x' } });
+const place = () => ({ cwd: folder, env: { ...env, CAPSTAN_TEST_PASSWORD: 'x' } });
+const run = (args: readonly string[]): Promise<CliRun> => runCli(args, place());
+const runAll = (lines: readonly (readonly string[])[]): Promise<readonly CliRun[]> => runEach(lines, place());
 const words = ({ id }: Command) => id.split(':');
 const surplus = (command: Command) => [...Object.keys(command.args).map(() => 'x'), 'too', 'many'];
 
@@ -53,9 +53,8 @@ describe('every command, asked wrongly with -o json, answers with exactly one do
   test(
     'for a flag that it does not have',
     async () => {
-      const runs = await inParallel(
-        commands.map((command) => () => run([...words(command), '--no-such-flag', '-o', 'json'])),
-        AT_ONCE,
+      const runs = await runAll(
+        commands.map((command) => [...words(command), '--no-such-flag', '-o', 'json']),
       );
       const answers = runs.map((result, index) => {
         const { ok, kind, error } = documentOf(result);
@@ -78,9 +77,8 @@ describe('every command, asked wrongly with -o json, answers with exactly one do
   test(
     'for more arguments than it takes',
     async () => {
-      const runs = await inParallel(
-        commands.map((command) => () => run([...words(command), ...surplus(command), '--json'])),
-        AT_ONCE,
+      const runs = await runAll(
+        commands.map((command) => [...words(command), ...surplus(command), '--json']),
       );
       const answers = runs.map((result, index) => ({
         id: commands[index]?.id,
@@ -93,7 +91,7 @@ describe('every command, asked wrongly with -o json, answers with exactly one do
   );
 });
 
-test.each([
+const MISTAKES = [
   [['no-such-noun', '-o', 'json'], 'command_not_found', 2],
   [['map', '-o', 'json'], 'command_incomplete', 2],
   [['map', 'rout', '--json'], 'command_not_found', 2],
@@ -124,13 +122,38 @@ test.each([
   [['history', 'check', '--json'], 'argument_missing', 2],
   [['history', 'check', 'none.jsonl', '--json'], 'history_unreadable', 2],
   [['sandbox', 'status', '--json'], 'sandbox_not_found', 4],
-] as const)('capstan %j ends in %s, exit %i', async (args, code, exit) => {
-  const result = await run(args);
-  expect(documentOf(result).error).toMatchObject({ code, exit });
-  expect(result.status).toBe(exit);
+] as const;
+
+/** One of each way to end, so that what the process says is shown too. */
+const OF_THEIR_OWN: ReadonlySet<string> = new Set([
+  'command_not_found',
+  'flags_conflict',
+  'config_unreadable',
+  'sandbox_not_found',
+]);
+
+describe('a mistake', () => {
+  let answers: ReadonlyMap<readonly string[], CliRun>;
+
+  beforeAll(async () => {
+    const lines = MISTAKES.map(([args]) => args);
+    const runs = await runAll(lines);
+    answers = new Map(lines.map((args, index) => [args, runs[index]] as [readonly string[], CliRun]));
+  }, MINUTES);
+
+  test.concurrent.each(MISTAKES)(
+    'capstan %j ends in %s, exit %i',
+    async (args, code, exit) => {
+      const result = OF_THEIR_OWN.has(code) ? await run(args) : answers.get(args);
+      if (result === undefined) throw new Error('no answer');
+      expect(documentOf(result).error).toMatchObject({ code, exit });
+      expect(result.status).toBe(exit);
+    },
+    60_000,
+  );
 });
 
-test.each([
+const NEED_ETCD = [
   ['status'],
   ['map', 'show'],
   ['map', 'route', 'MUNI-77'],
@@ -159,15 +182,25 @@ test.each([
   ['audit', 'log'],
   ['token', 'resolve', 'tok-77'],
   ['init'],
-])(
-  'without etcd, capstan %s %s %s says etcd_unreachable, exit 7',
-  async (...args) => {
-    const result = await run([...args.filter((arg) => typeof arg === 'string'), '-o', 'json']);
-    expect(documentOf(result).error).toMatchObject({ code: 'etcd_unreachable', exit: 7 });
-    expect(result.status).toBe(7);
-  },
-  60_000,
-);
+] as const;
+
+describe('without etcd', () => {
+  let answers: readonly CliRun[];
+
+  beforeAll(async () => {
+    answers = await runAll(NEED_ETCD.map((args) => [...args, '-o', 'json']));
+  }, MINUTES);
+
+  test.each(NEED_ETCD.map((args, index) => ({ line: args.join(' '), index })))(
+    'capstan $line says etcd_unreachable, exit 7',
+    ({ index }) => {
+      const result = answers[index];
+      if (result === undefined) throw new Error('no answer');
+      expect(documentOf(result).error).toMatchObject({ code: 'etcd_unreachable', exit: 7 });
+      expect(result.status).toBe(7);
+    },
+  );
+});
 
 test('without etcd the readiness check is evaluated: all unknown, exit 3', async () => {
   const result = await run(['readiness', 'check', '-o', 'json']);
@@ -177,7 +210,7 @@ test('without etcd the readiness check is evaluated: all unknown, exit 3', async
   expect(data).toMatchObject({ ready: false, counts: { pass: 0 } });
 }, 60_000);
 
-test.each([
+test.concurrent.each([
   [['context'], 'Context'],
   [['schema'], 'SchemaList'],
   [['schema', 'Status'], 'Schema'],
@@ -190,11 +223,15 @@ test.each([
   [['--help'], 'Help'],
   [['drill', 'list'], 'DrillList'],
   [['sandbox', 'list'], 'SandboxList'],
-] as const)('capstan %j succeeds with one document of kind %s', async (args, kind) => {
-  const result = await run([...args, '-o', 'json']);
-  expect(documentOf(result)).toMatchObject({ kind, ok: true, error: null });
-  expect(result.status).toBe(0);
-});
+] as const)(
+  'capstan %j succeeds with one document of kind %s',
+  async (args, kind) => {
+    const result = await run([...args, '-o', 'json']);
+    expect(documentOf(result)).toMatchObject({ kind, ok: true, error: null });
+    expect(result.status).toBe(0);
+  },
+  60_000,
+);
 
 test('yaml is one document too, in failure as well', async () => {
   const { parse } = await import('yaml');
