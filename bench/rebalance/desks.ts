@@ -24,9 +24,9 @@ export function openDesks(about: {
   const pool = new Pool(origin, { connections: callers, pipelining: 1 });
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
   let samples: Sample[] = [];
-  let over = false;
+  const over = new AbortController();
   const call = async (number: number): Promise<void> => {
-    for (let n = number; !over; n += callers) {
+    for (let n = number; !over.signal.aborted; n += callers) {
       const issuer = issuers[n % issuers.length] ?? '';
       const body = JSON.stringify({ issuer_id: issuer, notional: '1.00', reservation_token: randomUUID() });
       const sentAt = performance.now();
@@ -43,7 +43,7 @@ export function openDesks(about: {
       return taken;
     },
     stop: async () => {
-      over = true;
+      over.abort();
       await all;
       await pool.close();
     },
