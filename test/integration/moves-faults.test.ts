@@ -4,6 +4,7 @@ import { eventually } from '../support/etcd.ts';
 import { MoveDriver } from '../support/move-driver.ts';
 import { type MoveLoad, startMoveLoad } from '../support/move-load.ts';
 import { leftOvers, movedRows, rowCount } from '../support/move-rows.ts';
+import { sized } from '../support/proof.ts';
 import { failOverWithin, FROM, startTwoClusters, TO, type TwoClusters } from '../support/two-clusters.ts';
 
 let world: TwoClusters;
@@ -180,7 +181,8 @@ describe('a seal', () => {
     await move.untilFollowing();
     await world.ask('n3', 'select pg_wal_replay_pause()');
     try {
-      const { atMs } = await move.seal(2_500);
+      const budgetMs = sized({ full: 2_500, quick: 1_000 });
+      const { atMs } = await move.seal(budgetMs);
       const { arrived } = await move.untilOther(
         'it is held up',
         ({ problem }) => problem?.includes('observer n3') === true,
@@ -188,7 +190,7 @@ describe('a seal', () => {
       expect(arrived).toBeNull();
       expect(mapStates()).toEqual(new Set(['sealed']));
       await move.until('it is backed out', ({ phase }) => phase === 'follow');
-      expect(performance.now() - atMs).toBeGreaterThan(4_400);
+      expect(performance.now() - atMs).toBeGreaterThan(budgetMs + 1_900);
       expect(move.record().error?.code).toBe('seal_deadline');
     } finally {
       await replayGoesOn();
@@ -200,11 +202,12 @@ describe('a seal', () => {
   test('is made again by an agent that was killed, and its deadline holds from there', async () => {
     await move.untilFollowing();
     await world.agent('m1').end('SIGKILL');
-    const { atMs } = await move.seal(1_500);
+    const budgetMs = sized({ full: 1_500, quick: 300 });
+    const { atMs } = await move.seal(budgetMs);
     world.agent('m1').start();
     await move.untilOwner('it is sealed by the next run', ({ sealed }) => sealed !== null);
     await move.until('it is backed out', ({ phase }) => phase === 'follow');
-    expect(performance.now() - atMs).toBeGreaterThan(3_400);
+    expect(performance.now() - atMs).toBeGreaterThan(budgetMs + 1_900);
     await untilDecided(5);
   }, 180_000);
 
