@@ -26,8 +26,8 @@ export default defineConfig({
           globalSetup: ['test/support/leak-guard.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // They mostly wait for clocks and processes of their own: three files side by side keep two cores busy.
-          maxWorkers: 3,
+          // They mostly wait for clocks and processes of their own, so two files side by side take half the time.
+          maxWorkers: 2,
         },
       },
       {
