@@ -5,9 +5,8 @@ import { drillRuns } from '../support/drill-runs.ts';
 import { FULL, report } from '../support/proof.ts';
 import { startSandbox, type TestSandbox } from '../support/sandbox.ts';
 
-/** Each is minutes long; the quick suite, whose own tests show these flows once each at the command line, has one short run. */
+/** Each is minutes long; the quick suite's own tests show these flows once each at the command line. */
 const SEEDS = { failovers: 1, regional: 5, switchover: 3, membership: 3, rebalance: 3 } as const;
-const QUICK_RUN = ['--seed', '1', '--rounds', '1', '--faults', 'move-kill-cli', '--duration', '3s'];
 const TIMEOUT_MS = 3_600_000;
 /** A shorter pause is one that the gateways' own patience covers, with room for a busy machine. */
 const UNHEARD_MS = 2_000;
@@ -102,27 +101,6 @@ describe.runIf(FULL)('under load', () => {
       report(context, summaryOf(runs));
     },
   );
-});
-
-describe.runIf(!FULL)('under a little load', () => {
-  let sandbox: TestSandbox;
-
-  beforeAll(async () => {
-    sandbox = await startSandbox();
-  }, 300_000);
-  afterAll(() => sandbox?.down());
-
-  test('shards move there and back, the command that hands them over killed in the middle', async () => {
-    const runs = await drillRuns('rebalance', {
-      sandbox: sandbox.name,
-      words: QUICK_RUN,
-      timeoutMs: 240_000,
-    });
-    expect(roundsOf(runs).map(({ fault, carriedOut }) => [fault, carriedOut])).toEqual([
-      ['move-kill-cli', true],
-    ]);
-    expect(roundsOf(runs)[0]?.told).toMatch(/callers waited for [\d?]+ ms, and for \d+ ms on the way back/);
-  }, 300_000);
 });
 
 const roundsOf = (runs: readonly DrillResultData[]): readonly DrillResultData['rounds'][number][] =>
