@@ -1,5 +1,5 @@
 import { string } from '@oclif/core/args';
-import { CONFIRM_ERRORS, ETCD_ERRORS, MOVE_GOAL_ERRORS, OPERATION_ERRORS } from './error-catalog.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS, MOVE_GOAL_ERRORS, OPERATION_ERRORS } from './error-groups.ts';
 import { shardsArgument } from './shard-list.ts';
 
 /** What every goal of a rebalance is asked of. */

@@ -1,5 +1,5 @@
 import { CapstanCommand } from '../cli/base-command.ts';
-import { CONFIG_ERRORS } from '../cli/error-catalog.ts';
+import { CONFIG_ERRORS } from '../cli/error-groups.ts';
 import { openEstate } from '../cli/estate.ts';
 import { facts } from '../cli/render/section.ts';
 import type { CommandResult } from '../cli/result.ts';

@@ -1,6 +1,6 @@
 import { boolean, string } from '@oclif/core/flags';
 import { CapstanCommand } from '../cli/base-command.ts';
-import { CONFIG_ERRORS } from '../cli/error-catalog.ts';
+import { CONFIG_ERRORS } from '../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../cli/estate.ts';
 import { countFlag } from '../cli/flags.ts';
 import { facts } from '../cli/render/section.ts';

@@ -2,6 +2,7 @@
 import { parseContract } from '../../src/config/contract.ts';
 import { type ClusterView, emptyClusterView } from '../../src/controlplane/cluster-view.ts';
 import type { MeasuredCluster, RebalancePlanInputs } from '../../src/controlplane/rebalance/plan-inputs.ts';
+import { planRebalance } from '../../src/controlplane/rebalance/plan.ts';
 import type { ShardCost } from '../../src/controlplane/rebalance/shard-cost.ts';
 import type { Versioned } from '../../src/controlplane/store.ts';
 import type { HeartbeatRecord } from '../../src/domain/agent-reports.ts';
@@ -146,3 +147,15 @@ export function planInputs(
     ...over,
   };
 }
+
+export const costOf = (decisionsPerSecond: number): ShardCost => ({
+  rows: 1_000,
+  bytes: 100_000,
+  decisionsPerSecond,
+});
+
+/** What a plan moves, shard by shard. */
+export const movesOf = (inputs: RebalancePlanInputs) =>
+  planRebalance(inputs).plan.streams.flatMap(({ from, to, shards }) =>
+    shards.map((shard) => ({ shard, from, to })),
+  );

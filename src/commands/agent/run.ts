@@ -1,7 +1,7 @@
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { daemonLogger } from '../../cli/daemon-logger.ts';
-import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIG_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate } from '../../cli/estate.ts';
 import { text } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';

@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { facts } from '../../cli/render/section.ts';
 import type { CommandResult } from '../../cli/result.ts';

@@ -1,6 +1,6 @@
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { historySection } from '../../cli/present/cluster-history.ts';
 import type { CommandResult } from '../../cli/result.ts';

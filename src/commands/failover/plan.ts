@@ -1,7 +1,7 @@
 import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS, FAILOVER_REFUSALS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS, FAILOVER_REFUSALS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { nameFlag } from '../../cli/flags.ts';
 import { regionalFlags } from '../../cli/regional-flags.ts';

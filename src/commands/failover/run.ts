@@ -1,7 +1,7 @@
 import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIRM_ERRORS, ETCD_ERRORS, FAILOVER_REFUSALS, OPERATION_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS, FAILOVER_REFUSALS, OPERATION_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { runFailoverCommand } from '../../cli/failover-command.ts';
 import { changeFlags, nameFlag } from '../../cli/flags.ts';

@@ -1,7 +1,7 @@
 import { string as stringFlag, boolean } from '@oclif/core/flags';
 import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIG_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate } from '../../cli/estate.ts';
 import { nameFlag } from '../../cli/flags.ts';
 import { addKey } from '../../cli/keys-file.ts';

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { entriesSection, lossSections, lostEntry, summarizeLoss } from '../../cli/present/loss.ts';
 import type { CommandResult } from '../../cli/result.ts';

@@ -1,6 +1,6 @@
 import { custom } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { wholeNumber } from '../../cli/arguments.ts';
 import { table, text } from '../../cli/render/section.ts';

@@ -1,5 +1,5 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { countFlag } from '../../cli/flags.ts';
 import { table } from '../../cli/render/section.ts';

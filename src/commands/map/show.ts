@@ -1,5 +1,5 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { summarizeMap } from '../../cli/present/map.ts';
 import { facts, table } from '../../cli/render/section.ts';

@@ -1,5 +1,5 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { nameFlag, watchFlags } from '../../cli/flags.ts';
 import { MEMBER_COLUMNS } from '../../cli/present/cluster.ts';

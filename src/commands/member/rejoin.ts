@@ -1,7 +1,7 @@
 import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { changeFlags } from '../../cli/flags.ts';
 import { runRejoinCommand } from '../../cli/rejoin-command.ts';

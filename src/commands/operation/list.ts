@@ -1,6 +1,6 @@
 import { boolean } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { countFlag, nameFlag, watchFlags } from '../../cli/flags.ts';
 import { OPERATION_COLUMNS, summarizeOperation } from '../../cli/present/operation.ts';

@@ -6,7 +6,7 @@ import {
   OPERATION_ERRORS,
   REJOIN_ERRORS,
   SWITCHOVER_ENDINGS,
-} from '../../cli/error-catalog.ts';
+} from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { refusedError, type CapstanError } from '../../domain/errors.ts';
 import { countFlag, durationFlag } from '../../cli/flags.ts';

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/args';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { watchFlags } from '../../cli/flags.ts';
 import { detailOperation, operationSections } from '../../cli/present/operation.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { boolean, string } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIG_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIG_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { interruptedError } from '../../cli/failure.ts';
 import { durationFlag, watchFlags } from '../../cli/flags.ts';

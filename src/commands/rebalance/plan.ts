@@ -1,5 +1,5 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS, REBALANCE_REFUSALS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS, REBALANCE_REFUSALS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcdReader } from '../../cli/estate.ts';
 import { leaderConnections } from '../../cli/move-sides.ts';
 import { planSections } from '../../cli/present/rebalance-plan.ts';

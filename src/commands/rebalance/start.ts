@@ -5,7 +5,7 @@ import {
   ETCD_ERRORS,
   OPERATION_ERRORS,
   REBALANCE_REFUSALS,
-} from '../../cli/error-catalog.ts';
+} from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { lowRiskFlags } from '../../cli/flags.ts';
 import { askOf, rebalanceFlags } from '../../cli/rebalance-flags.ts';

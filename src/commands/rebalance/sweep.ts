@@ -1,7 +1,7 @@
 import { boolean, string } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { durationFlag } from '../../cli/flags.ts';
 import { runSweepCommand } from '../../cli/rebalance-sweep-command.ts';

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { PAUSE_ERRORS } from '../../cli/error-catalog.ts';
+import { PAUSE_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { goalArguments, shardsOf } from '../../cli/rebalance-goal-flags.ts';
 import { runPauseCommand } from '../../cli/rebalance-pause-command.ts';

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { nameFlag } from '../../cli/flags.ts';
 import { table } from '../../cli/render/section.ts';

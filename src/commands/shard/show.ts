@@ -1,7 +1,7 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { custom } from '@oclif/core/args';
 import { wholeNumber } from '../../cli/arguments.ts';
-import { ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcdReader } from '../../cli/estate.ts';
 import { readShard, shardSections } from '../../cli/present/shard.ts';
 import type { CommandResult } from '../../cli/result.ts';

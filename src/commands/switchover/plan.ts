@@ -1,7 +1,7 @@
 import { boolean } from '@oclif/core/flags';
 import { nameArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { ETCD_ERRORS, SWITCHOVER_REFUSALS } from '../../cli/error-catalog.ts';
+import { ETCD_ERRORS, SWITCHOVER_REFUSALS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
 import { durationFlag, nameFlag } from '../../cli/flags.ts';
 import { planSections } from '../../cli/present/switchover.ts';

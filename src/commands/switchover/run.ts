@@ -7,7 +7,7 @@ import {
   OPERATION_ERRORS,
   SWITCHOVER_ENDINGS,
   SWITCHOVER_REFUSALS,
-} from '../../cli/error-catalog.ts';
+} from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { changeFlags, durationFlag, nameFlag } from '../../cli/flags.ts';
 import type { CommandResult } from '../../cli/result.ts';

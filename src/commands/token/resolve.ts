@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/args';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-catalog.ts';
+import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
 import { durationFlag } from '../../cli/flags.ts';
 import { settleCommand } from '../../cli/settle-command.ts';

@@ -1,15 +1,13 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { CapstanError, refusedError, unknownError } from '../../domain/errors.ts';
+import { CapstanError, refusedError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import type { Keys } from '../keys.ts';
+import { commitUntilKnown } from './commit-until-known.ts';
 import { takenOver } from './record.ts';
 import { rangeRecords, readRecord, recordOf, revisionOf, Transaction, type Versioned } from '../store.ts';
 
-/** A lost reply is followed by this many further tries before the outcome is reported as unknown. */
-const RESOLVE_TRIES = 8;
-const RESOLVE_PAUSE_MS = 250;
 /** A live coordinator may write between the read and the take-over. */
 const TAKE_OVER_TRIES = 5;
 
@@ -69,29 +67,17 @@ export class OperationJournal {
     const key = this.#keys.operation(next.id);
     const transaction = new Transaction(this.#etcd).expect(key, revisionOf(held)).put(key, next);
     change.with?.(transaction);
-    let lost: CapstanError | undefined;
-    for (let attempt = 0; attempt <= RESOLVE_TRIES; attempt += 1) {
-      if (attempt > 0) await this.#clock.sleep(RESOLVE_PAUSE_MS);
-      try {
-        const revision = await transaction.commitAt();
-        if (revision !== undefined) return { kind: 'written', held: { value: next, revision } };
-        return await this.#afterFailedCompare(change, lost !== undefined);
-      } catch (error) {
-        if (!isCode(error, 'etcd_outcome_unknown') && !isCode(error, 'etcd_unreachable')) throw error;
-        // Unreachable proves that this try had no effect, which says nothing about a lost one before it.
-        if (lost === undefined && error.code === 'etcd_unreachable') throw error;
-        lost = error;
-      }
-    }
-    throw unknownError(
-      `it is unknown whether operation ${next.id} entered phase ${next.phase}: ${lost?.message ?? ''}`,
-      {
-        code: 'etcd_outcome_unknown',
+    return commitUntilKnown<JournalResult>({
+      transaction,
+      clock: this.#clock,
+      written: (revision) => ({ kind: 'written', held: { value: next, revision } }),
+      afterFailedCompare: (inDoubt) => this.#afterFailedCompare(change, inDoubt),
+      unknown: {
+        message: `it is unknown whether operation ${next.id} entered phase ${next.phase}`,
         next: `capstan operation show ${next.id}`,
         data: { operation: next.id, phase: next.phase },
-        cause: lost,
       },
-    );
+    });
   }
 
   /** As `write`; a coordinator that was superseded gets `operation_superseded` (exit 4). */
@@ -206,6 +192,3 @@ function superseded(id: string, by: OperationRecord | undefined): CapstanError {
     data: { operation: id, coordinator: by?.coordinator.id ?? null, phase: by?.phase ?? null },
   });
 }
-
-const isCode = (error: unknown, code: string): error is CapstanError =>
-  error instanceof CapstanError && error.code === code;

@@ -1,13 +1,10 @@
-import { CapstanError, refusedError, unknownError } from '../../domain/errors.ts';
+import { refusedError } from '../../domain/errors.ts';
 import type { MoveRecord } from '../../domain/move-records.ts';
 import type { OperationRecord } from '../../domain/operation-records.ts';
+import { commitUntilKnown } from '../operation/commit-until-known.ts';
 import { readRecord, revisionOf, Transaction } from '../store.ts';
 import { type HeldMove, nowIn, type RebalanceRun } from './context.ts';
 import { type MoveEvent, type MovePatch, nextMove } from './transitions.ts';
-
-/** As for the journal: a lost reply is followed by this many further tries. */
-const RESOLVE_TRIES = 8;
-const RESOLVE_PAUSE_MS = 250;
 
 export interface MoveChange {
   readonly operation: string;
@@ -31,29 +28,17 @@ export async function writeMove(run: RebalanceRun, change: MoveChange): Promise<
     .expect(keys.operation(change.operation), operation.held.revision)
     .expect(key, revisionOf(change.held));
   const next = change.build(transaction);
-  let lost: CapstanError | undefined;
-  for (let attempt = 0; attempt <= RESOLVE_TRIES; attempt += 1) {
-    if (attempt > 0) await clock.sleep(RESOLVE_PAUSE_MS);
-    try {
-      const revision = await transaction.commitAt();
-      if (revision !== undefined) return { value: next, revision };
-      return await afterFailedCompare(run, change, next);
-    } catch (error) {
-      if (!isUnanswered(error)) throw error;
-      // Unreachable proves that this try had no effect, which says nothing about a lost one before it.
-      if (lost === undefined && error.code === 'etcd_unreachable') throw error;
-      lost = error;
-    }
-  }
-  throw unknownError(
-    `it is unknown whether stream ${change.stream} of ${change.operation} entered phase ${next.phase}`,
-    {
-      code: 'etcd_outcome_unknown',
+  return commitUntilKnown<HeldMove | undefined>({
+    transaction,
+    clock,
+    written: (revision) => ({ value: next, revision }),
+    afterFailedCompare: () => afterFailedCompare(run, change, next),
+    unknown: {
+      message: `it is unknown whether stream ${change.stream} of ${change.operation} entered phase ${next.phase}`,
       next: `capstan rebalance status ${change.operation}`,
       data: { operation: change.operation, stream: change.stream, phase: next.phase },
-      cause: lost,
     },
-  );
+  });
 }
 
 async function afterFailedCompare(
@@ -77,10 +62,6 @@ async function afterFailedCompare(
     data: { operation: change.operation, coordinator: driver ?? null },
   });
 }
-
-const isUnanswered = (error: unknown): error is CapstanError =>
-  error instanceof CapstanError &&
-  (error.code === 'etcd_outcome_unknown' || error.code === 'etcd_unreachable');
 
 /** Moves a stream by one event that touches nothing beside it. */
 export async function moveOn(
