@@ -1,6 +1,6 @@
 import { type Clock, nowOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
-import { CapstanError, refusedError } from '../../domain/errors.ts';
+import { type CapstanError, refusedError } from '../../domain/errors.ts';
 import type { OperationRecord } from '../../domain/operation-records.ts';
 import type { EtcdPort, EtcdReader } from '../../etcd/port.ts';
 import type { Keys } from '../keys.ts';
