@@ -1,3 +1,4 @@
+import { counted } from '../domain/counted.ts';
 import type { MoveGoalKind } from '../domain/move-records.ts';
 import { refusedError } from '../domain/errors.ts';
 import type { StreamAnswer } from '../controlplane/rebalance/answers.ts';
@@ -44,7 +45,7 @@ export async function runRebalanceGoal(means: GoalMeans): Promise<CommandResult>
     kind,
     cluster: plan.cluster,
     subject: `${goal} ${id}`,
-    question: `${WORDS[goal]} the shards of ${plan.streams.length} streams of ${id}`,
+    question: `${WORDS[goal]} the shards of ${counted(plan.streams.length, 'stream')} of ${id}`,
     lowRisk: goal === 'verify',
     planHash: plan.hash,
     refusal: planRefusal(plan),

@@ -1,3 +1,4 @@
+import { counted } from '../domain/counted.ts';
 import { leaderConnections, withMoveSides } from './move-sides.ts';
 import { planSections } from './present/rebalance-plan.ts';
 import { planRefusal } from './present/refusals.ts';
@@ -24,7 +25,7 @@ export async function runRebalanceStart(
     kind: 'RebalanceStart',
     cluster: Object.keys(plan.clusters)[0] ?? '',
     subject: 'rebalance',
-    question: `copy the shards of ${plan.streams.length} streams`,
+    question: `copy the shards of ${counted(plan.streams.length, 'stream')}`,
     lowRisk: true,
     planHash: plan.hash,
     refusal: there ? undefined : planRefusal(plan),

@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import type { PlannedStream, RebalancePlan } from '../../controlplane/rebalance/plan-types.ts';
 import { formatDurationMs } from '../../domain/duration.ts';
 import { facts, type Section, table, text } from '../render/section.ts';
@@ -10,7 +11,7 @@ export function planSections(plan: RebalancePlan, warnings: readonly string[]): 
   return [
     facts(
       [
-        ['moves', `${shards} shards in ${streams.length} streams`],
+        ['moves', `${counted(shards, 'shard')} in ${counted(streams.length, 'stream')}`],
         ['copies at once', `${options.concurrentCopiesMax} a cluster`],
         ['expected pause', `none now; at each cutover at most ${formatDurationMs(options.pauseBudgetMs)}`],
         ['expected loss', 'none: a shard is handed over only once the other side holds everything'],

@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { canonicalHash } from '../../domain/canonical-json.ts';
 import type { ShardRecord } from '../../domain/records.ts';
 import type { PlanRefusal } from '../failover/plan-types.ts';
@@ -171,7 +172,7 @@ function reasonsOf(
   return [
     shards === 0 && ask.kind === 'balance'
       ? 'every cluster is within its fair share and the tolerance, or nothing that may move would make it fairer'
-      : `${shards} shards in ${streams.length} streams: ${what}`,
+      : `${counted(shards, 'shard')} in ${counted(streams.length, 'stream')}: ${what}`,
     ...(limits.anyRegion || ask.kind === 'named' ? [] : ['shards stay in their home region']),
     ...(pinned.size === 0 || ask.kind === 'named'
       ? []

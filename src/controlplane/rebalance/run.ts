@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { type Clock, timestampOf } from '../../clock/clock.ts';
 import { systemClock } from '../../clock/system-clock.ts';
 import { type CapstanError, refusedError } from '../../domain/errors.ts';
@@ -56,7 +57,7 @@ export async function runRebalance(options: RunRebalanceOptions): Promise<Rebala
   report(run, held.value, {
     step: 'begin',
     state: 'finished',
-    detail: `${plan.streams.length} streams are to be copied`,
+    detail: `to be copied: ${counted(plan.streams.length, 'stream')}`,
   });
   return driveGoal(run);
 }
