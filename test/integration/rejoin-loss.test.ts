@@ -1,4 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFailed,
+  onTestFinished,
+  test,
+} from 'vitest';
 import { signOffLoss } from '../../src/controlplane/loss/sign-off.ts';
 import { readReport } from '../../src/controlplane/loss/report.ts';
 import { listOperations } from '../../src/controlplane/operation/journal.ts';
@@ -155,7 +164,9 @@ describe('a member that holds more than the decided prefix', () => {
 describe('a remote observer that is ahead of the new leader', () => {
   test('is restored by its own agent, and proves the claim anew', async () => {
     const before = (await world.view()).members.get('m3')?.value.incarnation;
-    // The voter receives nothing more; the observer goes on.
+    // The voter receives nothing more; the observer goes on. Its agent would undo that at its next look.
+    world.agent('m1').signal('SIGSTOP');
+    onTestFinished(() => world.agent('m1').signal('SIGCONT'));
     const voter = await world.connect('m1');
     await voter.query(`alter system set primary_conninfo = ''`);
     await voter.query('select pg_reload_conf()');
@@ -167,6 +178,7 @@ describe('a remote observer that is ahead of the new leader', () => {
     await expect.poll(arrived, { timeout: 15_000 }).toBe(1);
     await world.agent('m2').end('SIGKILL');
     await killPostgres(world, 'm2');
+    world.agent('m1').signal('SIGCONT');
     await failOverFrom(world, 'm2');
     const view = await world.until(
       'the observer follows as another incarnation',
