@@ -39,8 +39,8 @@ export default defineConfig({
           globalSetup: ['test/support/leak-guard.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // A sandbox mostly waits too; two of them leave each what its clocks need.
-          maxWorkers: 2,
+          // A sandbox at rest takes most of one core: beside another its clocks would not get what they need.
+          maxWorkers: 1,
         },
       },
     ],

@@ -1,4 +1,5 @@
 import { timestampOf } from '../clock/clock.ts';
+import { Wake } from '../clock/wake.ts';
 import type { ClusterView } from '../controlplane/cluster-view.ts';
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { revisionOf, Transaction } from '../controlplane/store.ts';
@@ -13,7 +14,6 @@ const CHECKPOINT_TIMEOUT_MS = 600_000;
 /** What a checkpoint writes in this time, the next one won't have to: then the shutdown is as short as it can be. */
 const SHORT_MS = 300;
 const CHECKPOINTS_MAX = 3;
-const WOKEN = 'woken';
 
 /**
  * Makes what callers will wait for short, while the leader still decides. The leader makes checkpoints, so that its shutdown has
@@ -42,11 +42,8 @@ export class HandoverPreparer {
 
   async run(signal: AbortSignal): Promise<void> {
     const { logger, clock } = this.#context;
-    let wake = new AbortController();
-    const stop = this.#watch.onChange(() => {
-      wake.abort(WOKEN);
-      wake = new AbortController();
-    });
+    const wake = new Wake(clock);
+    const stop = this.#watch.onChange(() => wake.call());
     try {
       while (!signal.aborted) {
         try {
@@ -54,7 +51,7 @@ export class HandoverPreparer {
         } catch (error) {
           logger.warn({ reason: messageOf(error) }, 'a hand-over could not be prepared');
         }
-        await clock.sleep(TICK_MS, AbortSignal.any([signal, wake.signal]));
+        await wake.rest(TICK_MS, signal);
       }
     } finally {
       stop();

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/clock.ts';
+import { Wake } from '../clock/wake.ts';
 import type { ClusterView } from '../controlplane/cluster-view.ts';
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { formatDurationMs } from '../domain/duration.ts';
@@ -15,8 +16,6 @@ import { decisionBound, type GateState, nextGate } from './rpo-gate.ts';
 import type { Walsender } from './sync-set.ts';
 
 const TICK_MS = 200;
-/** A reason that costs nothing to make. */
-const WOKEN = 'woken';
 /** At five a second: two minutes; older entries are thinned. */
 const RING_ENTRIES_MAX = 600;
 /** A claim is taken back this much before its gate, so that decisions needn't stop while etcd is being told. */
@@ -41,7 +40,7 @@ export class LagWatch {
   #boundApplied = false;
   /** Seen by this process before anybody could lead under it: no earlier write of a claim of this term can be on its way. */
   #unledTerm = 0;
-  #wake = new AbortController();
+  readonly #wake: Wake;
 
   constructor(options: {
     readonly context: MemberContext;
@@ -58,6 +57,7 @@ export class LagWatch {
     this.#publisher = options.publisher;
     this.#isLeading = options.isLeading;
     this.#onChange = options.onChange;
+    this.#wake = new Wake(options.context.clock);
   }
 
   /** As last seen; for heartbeats. */
@@ -87,7 +87,7 @@ export class LagWatch {
 
   /** This member leads from now on: nothing is granted before the first look. */
   begin(): void {
-    if (this.#term === 0) this.#nudge();
+    if (this.#term === 0) this.#wake.call();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -114,13 +114,8 @@ export class LagWatch {
         this.#context.logger.debug({ reason: messageOf(error) }, 'the lag could not be measured');
       }
       const restMs = TICK_MS - (clock.monotonicMs() - begun);
-      await clock.sleep(restMs, AbortSignal.any([signal, this.#wake.signal]));
+      await this.#wake.rest(restMs, signal);
     }
-  }
-
-  #nudge(): void {
-    this.#wake.abort(WOKEN);
-    this.#wake = new AbortController();
   }
 
   async #tick(): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Clock, readClocks } from '../clock/clock.ts';
+import { Wake } from '../clock/wake.ts';
 import type { Contract } from '../domain/contract.ts';
 import { messageOf } from '../domain/errors.ts';
 import { leaseClockMs } from './boot-clock.ts';
@@ -14,9 +15,9 @@ interface Grant {
   readonly endsAtMs: number;
 }
 
-const IDLE_MS = 100;
-/** A reason that costs nothing to make. */
-const WOKEN = 'woken';
+/** A duty wakes it. */
+const IDLE_MS = 1_000;
+const RETRY_MS = 100;
 /** One right leaves time for this many renewals without an answer: an etcd that elects a leader costs one or two. */
 const ATTEMPTS = 4;
 
@@ -38,7 +39,7 @@ export class LeaseKeeper {
   /** A revision of the authority under which a compare has failed. */
   #barred: string | undefined;
   #waitingFor: string | null = null;
-  #wake = new AbortController();
+  readonly #wake: Wake;
   #underWay: Promise<void> = Promise.resolve();
 
   constructor(options: {
@@ -51,6 +52,7 @@ export class LeaseKeeper {
     this.#contract = options.contract;
     this.#logger = options.logger;
     this.#clock = options.clock;
+    this.#wake = new Wake(options.clock);
   }
 
   get leaseLeftMs(): number | null {
@@ -69,7 +71,7 @@ export class LeaseKeeper {
 
   /** Renews now: what the row says has changed. */
   hurry(): void {
-    this.#nudge();
+    this.#wake.call();
   }
 
   get duty(): Duty | undefined {
@@ -79,7 +81,7 @@ export class LeaseKeeper {
   assign(duty: Duty): void {
     if (this.#duty !== undefined && sameDuty(this.#duty, duty)) return;
     this.#duty = duty;
-    this.#nudge();
+    this.#wake.call();
   }
 
   /**
@@ -92,7 +94,7 @@ export class LeaseKeeper {
     this.#duty = undefined;
     this.#grant = undefined;
     this.#waitingFor = reason;
-    this.#nudge();
+    this.#wake.call();
     if (had) await this.#close(reason, lost);
   }
 
@@ -112,7 +114,7 @@ export class LeaseKeeper {
     this.#duty = undefined;
     this.#grant = undefined;
     this.#waitingFor = reason;
-    this.#nudge();
+    this.#wake.call();
     await this.#close(reason, true);
   }
 
@@ -123,7 +125,7 @@ export class LeaseKeeper {
         await this.#underWay;
       } catch (error) {
         this.#logger.warn({ reason: messageOf(error) }, 'lease step failed');
-        await this.#rest(IDLE_MS, signal);
+        await this.#wake.rest(RETRY_MS, signal);
       }
     }
   }
@@ -131,7 +133,7 @@ export class LeaseKeeper {
   async #step(signal: AbortSignal): Promise<void> {
     const duty = this.#duty;
     if (duty === undefined || duty.authority.revision === this.#barred) {
-      await this.#rest(IDLE_MS, signal);
+      await this.#wake.rest(IDLE_MS, signal);
       return;
     }
     const grant = this.#grant;
@@ -140,15 +142,16 @@ export class LeaseKeeper {
   }
 
   async #takeGrant(duty: Duty, signal: AbortSignal): Promise<void> {
+    this.#wake.seen();
     if (!(await this.#ports.followersHoldAll(duty))) {
       this.#waitingFor = 'the recorded in-sync set has not flushed all that this leader has';
-      await this.#rest(IDLE_MS, signal);
+      await this.#wake.rest(RETRY_MS, signal);
       return;
     }
     const grantId = this.#clock.uuid();
     const renewed = await this.#tryRenewal({ duty, grantId, sequence: 1 });
     if (renewed === undefined) {
-      await this.#rest(IDLE_MS, signal);
+      await this.#wake.rest(RETRY_MS, signal);
       return;
     }
     if (!this.#isCurrent(duty)) return;
@@ -166,7 +169,7 @@ export class LeaseKeeper {
 
   async #renew(grant: Grant, signal: AbortSignal): Promise<void> {
     const { renewEveryMs } = this.#contract.lease;
-    await this.#rest(renewInMs(grant.sentAtMs, leaseClockMs(this.#clock), renewEveryMs), signal);
+    await this.#wake.rest(renewInMs(grant.sentAtMs, leaseClockMs(this.#clock), renewEveryMs), signal);
     if (this.#grant !== grant || signal.aborted) return;
     const { duty, id: grantId } = grant;
     if (rightLeftMs(grant.endsAtMs, leaseClockMs(this.#clock)) === 0) {
@@ -176,7 +179,7 @@ export class LeaseKeeper {
     if (this.#duty === undefined || !sameDuty(this.#duty, duty)) return;
     const renewed = await this.#tryRenewal({ duty, grantId, sequence: grant.sequence + 1 });
     if (renewed === undefined) {
-      await this.#rest(50, signal);
+      await this.#wake.rest(50, signal);
       return;
     }
     if (this.#grant !== grant) return;
@@ -184,7 +187,7 @@ export class LeaseKeeper {
     const extension = await this.#ports.extendRow(renewed.times);
     if (this.#grant !== grant) return;
     if (extension === 'older') {
-      await this.#rest(50, signal);
+      await this.#wake.rest(50, signal);
       return;
     }
     if (extension === 'extended') {
@@ -270,15 +273,6 @@ export class LeaseKeeper {
 
   #isCurrent(duty: Duty): boolean {
     return this.#duty !== undefined && sameDuty(this.#duty, duty) && duty.authority.revision !== this.#barred;
-  }
-
-  #nudge(): void {
-    this.#wake.abort(WOKEN);
-    this.#wake = new AbortController();
-  }
-
-  async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#clock.sleep(ms, AbortSignal.any([signal, this.#wake.signal]));
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,10 +11,19 @@ export async function isAlive(pid: number): Promise<boolean> {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  const stat = statOf(pid);
   if (stat === undefined) return process.platform !== 'linux';
   const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
   return state !== 'Z' && state !== 'X';
+}
+
+/** At once: the kernel answers from memory, and an agent asks several times a second. */
+function statOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The file that a running postmaster keeps in its data directory, as far as we read it. */
@@ -48,7 +58,8 @@ export async function findPostmaster(dataDir: string): Promise<PidFile | undefin
 async function worksIn(pid: number, dataDir: string): Promise<boolean> {
   if (process.platform !== 'linux') return true;
   try {
-    return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(dataDir));
+    const folder = readlinkSync(`/proc/${pid}/cwd`);
+    return folder === dataDir || folder === (await realpath(dataDir));
   } catch (error) {
     // Another user's process may be the one: then it is safer to believe the file.
     return (error as NodeJS.ErrnoException).code === 'EACCES';

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock/clock.ts';
+import { Wake } from '../clock/wake.ts';
 import type { EstateView, EstateWatch } from '../controlplane/estate-watch.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Versioned } from '../controlplane/store.ts';
@@ -12,11 +14,11 @@ import type { Memory } from './memory.ts';
 import type { Round } from './work.ts';
 
 const TICK_MS = 200;
+/** Of a follower: news from etcd wakes it, and nobody waits for what its Postgres does by itself. */
+const SETTLED_MS = 1_000;
 /** After an action that moved something. */
 const AGAIN_MS = 20;
 const BACKOFF_MAX_MS = 3_000;
-/** A reason that costs nothing to make. */
-const WOKEN = 'woken';
 
 /** What the member is doing, for heartbeats. */
 export interface Status {
@@ -89,15 +91,16 @@ export class Reconciler {
   /** The authority under which it leads; a change of the map alone is followed without a break. */
   #led: string | undefined;
   #reconciled: Reconciled | undefined;
-  #wake = new AbortController();
-  /** Whether etcd changed since the round began. */
-  #dirty = false;
+  readonly #wake: Wake;
+  /** What is decided by, as last seen: heartbeats and renewals, several a second, are no news. */
+  #facts: EstateFacts | undefined;
   #action: { readonly revision: string | undefined; readonly abort: AbortController } | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#keeper = options.keeper;
     this.#watch = options.watch;
+    this.#wake = new Wake(options.clock);
   }
 
   get status(): Status {
@@ -111,16 +114,15 @@ export class Reconciler {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { logger, clock } = this.#options;
+    const { logger } = this.#options;
     const stop = this.#watch.onChange((view) => this.#onChange(view));
     let failures = 0;
     try {
       while (!signal.aborted) {
         let restMs = TICK_MS;
-        this.#dirty = false;
+        this.#wake.seen();
         try {
-          // What was not steady is looked at again soon.
-          if (await this.#round(signal)) restMs = AGAIN_MS;
+          restMs = await this.#round(signal);
           failures = 0;
         } catch (error) {
           failures += 1;
@@ -128,8 +130,7 @@ export class Reconciler {
           logger.warn({ reason: messageOf(error) }, 'an action failed');
         }
         if (failures > 0) restMs = Math.min(BACKOFF_MAX_MS, TICK_MS * 2 ** failures);
-        if (this.#dirty) continue;
-        await clock.sleep(restMs, AbortSignal.any([signal, this.#wake.signal]));
+        await this.#wake.rest(restMs, signal);
       }
     } finally {
       stop();
@@ -148,20 +149,22 @@ export class Reconciler {
         .withdraw('the authority has changed', { lost: true })
         .catch((error: unknown) => logger.error({ reason: messageOf(error) }, 'the duty was not taken back'));
     }
-    this.#dirty = true;
-    this.#wake.abort(WOKEN);
-    this.#wake = new AbortController();
+    const facts = estateFacts(view, this.#options);
+    if (isDeepStrictEqual(facts, this.#facts)) return;
+    this.#facts = facts;
+    this.#wake.call();
   }
 
-  /** Whether something was moved. */
-  async #round(signal: AbortSignal): Promise<boolean> {
+  /** How long to rest: what was not steady is looked at again soon. */
+  async #round(signal: AbortSignal): Promise<number> {
     const { cluster, member, memory, ports } = this.#options;
     const estate = this.#watch.current();
     const view = estate.clusters.get(cluster);
     const facts = estateFacts(estate, { cluster, member });
+    this.#facts = facts;
     if (facts === undefined || view === undefined) {
       this.#status = { state: 'starting', reason: 'etcd holds no such cluster yet' };
-      return false;
+      return TICK_MS;
     }
     const { local, serverRun } = await this.#look();
     const action = decideAction({ member, estate: facts, local, memory: memory.value });
@@ -176,7 +179,7 @@ export class Reconciler {
     }
     if (view.authority === undefined) {
       this.#status = statusOf(action);
-      return false;
+      return TICK_MS;
     }
     const abort = new AbortController();
     this.#action = { revision: view.authority.revision, abort };
@@ -199,7 +202,7 @@ export class Reconciler {
     } finally {
       this.#action = undefined;
     }
-    return action.kind !== 'hold' && action.kind !== 'lead';
+    return restAfter(action);
   }
 
   async #untilReported({ value, revision }: Versioned<AuthorityRecord>, signal: AbortSignal): Promise<void> {
@@ -250,6 +253,12 @@ const reconciledBy = ({ authority, estate, serverRun }: Round): Reconciled => ({
   mapVersion: estate.map?.value.version ?? 0,
   serverRun,
 });
+
+function restAfter(action: Action): number {
+  if (action.kind === 'hold')
+    return action.state === 'following' && action.reason === null ? SETTLED_MS : TICK_MS;
+  return action.kind === 'lead' ? TICK_MS : AGAIN_MS;
+}
 
 const reasonOf = (action: Action): string =>
   ('reason' in action ? action.reason : null) ?? `it no longer leads (${action.kind})`;

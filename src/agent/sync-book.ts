@@ -61,6 +61,9 @@ const NEAR_BYTES = 1_048_576n;
  * times in the checkpointer (which decides whether commits wait at all) and in each walsender (which lets them go by the names
  * that it knows). Behind the barrier both can be proved: a commit of ours is seen waiting, and no walsender has a priority any
  * more. What is released after that is released by the new names. During the barrier decisions are refused or wait.
+ *
+ * A set with news is recorded behind the barrier, once it holds all: whoever is in the record, and whoever is no more, nothing
+ * is released that a recorded voter lacks.
  */
 export class SyncBook {
   readonly #ports: SyncBookPorts;
@@ -143,18 +146,21 @@ export class SyncBook {
     const { session, logger } = this.#ports;
     const names = syncNames(voters);
     logger.info({ names }, 'taking followers into the in-sync set');
-    await this.#apply(names, serverRun, signal);
-    // Everything that was ever released without them lies before this.
-    const lsn = await readFlushedLsn(session);
-    await this.#until(CAUGHT_UP_DEADLINE_MS, signal, 'the new in-sync set to catch up', async () => {
-      const walsenders = await readWalsenders(session);
-      return obeysExactly(walsenders, voters) && allFlushed(walsenders, voters, lsn);
-    });
     const record = { voters, required: voters.length, degraded: false };
+    this.#inForce = undefined;
+    await this.#raiseBarrier(names, signal);
+    // Everything that was ever released lies before this, and behind the barrier nothing more is.
+    const lsn = await readFlushedLsn(session);
+    await this.#until(CAUGHT_UP_DEADLINE_MS, signal, 'the new in-sync set to catch up', async () =>
+      allFlushed(await readWalsenders(session), voters, lsn),
+    );
+    if (!(await this.#write(round, record))) return notYet('the in-sync record was changed by somebody else');
+    await this.#release(names, serverRun, signal);
+    await this.#until(CAUGHT_UP_DEADLINE_MS, signal, 'the new in-sync set to be obeyed', async () =>
+      obeysExactly(await readWalsenders(session), voters),
+    );
     this.#deadlines.end();
-    return (await this.#write(round, record))
-      ? { kind: 'agreed', names, record }
-      : notYet('the in-sync record was changed by somebody else');
+    return { kind: 'agreed', names, record };
   }
 
   async #outstanding(serverRun: string): Promise<string | undefined> {
@@ -194,6 +200,12 @@ export class SyncBook {
       if ((await this.#shown()) === names) return;
     }
     this.#inForce = undefined;
+    await this.#raiseBarrier(names, signal);
+    await this.#release(names, serverRun, signal);
+  }
+
+  /** Nothing is released from now on, until `names` are. */
+  async #raiseBarrier(names: string, signal: AbortSignal): Promise<void> {
     const { session } = this.#ports;
     await this.#set(BARRIER_NAMES, signal);
     await this.#until(RELOAD_DEADLINE_MS, signal, 'every walsender to read its settings', async () =>
@@ -202,6 +214,9 @@ export class SyncBook {
     if (names !== '') await this.#proveCommitsWait(signal);
     // A grant that a former agent had sent may have landed since it was looked at.
     else if (await this.#deadlines.landedSince()) throw late('a late grant to be waited out');
+  }
+
+  async #release(names: string, serverRun: string, signal: AbortSignal): Promise<void> {
     await this.#set(names, signal);
     this.#inForce = { names, serverRun };
   }

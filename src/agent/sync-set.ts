@@ -28,7 +28,7 @@ export interface SyncInput {
 /**
  * - `keep`: the record is right.
  * - `shrink`: the record is written first, then the setting.
- * - `grow`: the setting first, then proof, then the record. Also when a voter's new incarnation replaces an old one.
+ * - `grow`: behind the barrier the proof, then the record; then the setting. Also when a voter's new incarnation replaces an old one.
  * - `alone`: the only voter of the membership is the leader: recorded as degraded. Where there was a voter before, the setting
  *   follows only when nothing that was promised with it can be answered any more.
  * - `wait`: for the reason; nothing may be granted on a record that isn't there.

@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 
 /** This host's clocks and this process's timers. */
@@ -10,9 +9,17 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   bootMs: bootClockMs,
-  async sleep(ms, signal) {
-    if (signal?.aborted === true || ms <= 0) return;
-    await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  sleep(ms, signal) {
+    if (signal?.aborted === true || ms <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal?.addEventListener('abort', end, { once: true });
+    });
   },
   after(ms, call) {
     const timer = setTimeout(call, ms);

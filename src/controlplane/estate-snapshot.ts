@@ -35,6 +35,13 @@ export const EMPTY_ESTATE_VIEW: EstateView = {
 
 type Kvs = ReadonlyMap<string, KeyValue>;
 
+/** One consistent state of the keys that an estate's view is made of. */
+interface EstateRecords {
+  readonly kvs: Kvs;
+  readonly ofCluster: (cluster: string) => readonly KeyValue[];
+  readonly revision: string;
+}
+
 /** An estate that exists. */
 export interface EstateSnapshot extends EstateView {
   readonly estate: Versioned<EstateRecord>;
@@ -51,7 +58,10 @@ export async function readEstateSnapshot(
   const { kvs, revision } = await etcd.range(keys.live, options);
   const byKey = new Map(kvs.map((kv) => [kv.key, kv]));
   const changed = new Set(byKey.keys());
-  const view = nextEstateView({ keys, view: EMPTY_ESTATE_VIEW, changed, kvs: byKey, revision });
+  const clusters = Map.groupBy(kvs, ({ key }) => clusterOfKey(keys, key));
+  const ofCluster = (name: string) => clusters.get(name) ?? [];
+  const records = { kvs: byKey, ofCluster, revision };
+  const view = nextEstateView({ keys, view: EMPTY_ESTATE_VIEW, changed, records });
   const { estate, contract, map } = view;
   if (estate === undefined || contract === undefined || map === undefined) throw estateMissing(keys);
   return { ...view, estate, contract, map };
@@ -62,17 +72,16 @@ export function nextEstateView({
   keys,
   view,
   changed,
-  kvs,
-  revision,
+  records,
   shown = () => true,
 }: {
   keys: Keys;
   view: EstateView;
   changed: ReadonlySet<string>;
-  kvs: Kvs;
-  revision: string;
+  records: EstateRecords;
   shown?: (key: string) => boolean;
 }): EstateView {
+  const { kvs, revision } = records;
   const keysShown = [...changed].filter(shown);
   if (keysShown.length === 0) return view;
   const one = <T>(key: string, before: Versioned<T> | undefined): Versioned<T> | undefined => {
@@ -85,7 +94,7 @@ export function nextEstateView({
     contract: one(keys.contract, view.contract),
     map: one(keys.map, view.map),
     shards: nextShards(keys, view.shards, { changed: keysShown, kvs }),
-    clusters: nextClusters(keys, view.clusters, { changed: keysShown, kvs, shown }),
+    clusters: nextClusters(keys, view.clusters, { changed: keysShown, records, shown }),
     moves: nextByKey(keys.moves, view.moves, { changed: keysShown, kvs }),
     moveReports: nextByKey(keys.moveReports, view.moveReports, { changed: keysShown, kvs }),
     revision,
@@ -128,14 +137,17 @@ function nextByKey<T>(
 function nextClusters(
   keys: Keys,
   before: EstateView['clusters'],
-  { changed, kvs, shown }: { changed: readonly string[]; kvs: Kvs; shown: (key: string) => boolean },
+  {
+    changed,
+    records,
+    shown,
+  }: { changed: readonly string[]; records: EstateRecords; shown: (key: string) => boolean },
 ): EstateView['clusters'] {
   const names = new Set(changed.map((key) => clusterOfKey(keys, key)).filter((name) => name !== undefined));
   if (names.size === 0) return before;
   const clusters = new Map(before);
   for (const cluster of names) {
-    const prefix = keys.cluster(cluster);
-    const own = [...kvs.values()].filter(({ key }) => key.startsWith(prefix) && shown(key));
+    const own = records.ofCluster(cluster).filter(({ key }) => shown(key));
     if (own.length === 0) clusters.delete(cluster);
     else clusters.set(cluster, clusterViewFrom({ keys, cluster, kvs: own }));
   }

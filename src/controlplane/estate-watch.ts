@@ -35,8 +35,7 @@ export function watchEstate(options: WatchEstateOptions): Promise<EstateWatch> {
     onReport,
     onBreak,
     clock,
-    next: (view, changed, records) =>
-      nextEstateView({ keys, view, changed, kvs: records.kvs, revision: records.revision, shown }),
+    next: (view, changed, records) => nextEstateView({ keys, view, changed, records, shown }),
   });
 }
 
@@ -54,11 +53,10 @@ export function watchCluster(
     onReport,
     onBreak,
     clock,
-    next: (view, changed, { kvs }) => {
+    next: (view, changed, records) => {
       const prefix = keys.cluster(cluster);
       if (![...changed].some((key) => key.startsWith(prefix))) return view;
-      const own = [...kvs.values()].filter(({ key }) => key.startsWith(prefix));
-      return clusterViewFrom({ keys, cluster, kvs: own });
+      return clusterViewFrom({ keys, cluster, kvs: records.ofCluster(cluster) });
     },
   });
 }

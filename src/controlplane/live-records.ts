@@ -1,5 +1,6 @@
 import type { KeyValue, RangeResult, WatchEvent } from '../etcd/port.ts';
 import { HighWater, type Regression } from './high-water.ts';
+import { clusterOfKey } from './cluster-view.ts';
 import type { Keys } from './keys.ts';
 
 export type WatchReport =
@@ -17,6 +18,8 @@ export class LiveRecords {
   readonly #keys: Keys;
   readonly #report: (report: WatchReport) => void;
   readonly #kvs = new Map<string, KeyValue>();
+  /** By cluster: renewals and heartbeats come several times a second, and the shards beside them may be many. */
+  readonly #clusters = new Map<string, Map<string, KeyValue>>();
   #revision = 0n;
   #foreign = false;
 
@@ -28,6 +31,11 @@ export class LiveRecords {
 
   get kvs(): ReadonlyMap<string, KeyValue> {
     return this.#kvs;
+  }
+
+  /** In the order in which their keys first came. */
+  ofCluster(cluster: string): readonly KeyValue[] {
+    return [...(this.#clusters.get(cluster)?.values() ?? [])];
   }
 
   get revision(): string {
@@ -98,13 +106,25 @@ export class LiveRecords {
       return false;
     }
     this.#kvs.set(kv.key, kv);
+    this.#siblingsOf(kv.key)?.set(kv.key, kv);
     return true;
   }
 
   #delete(key: string): boolean {
     const regression = this.#high.acceptDelete(key);
-    if (regression === undefined) return this.#kvs.delete(key);
+    if (regression === undefined) {
+      this.#siblingsOf(key)?.delete(key);
+      return this.#kvs.delete(key);
+    }
     this.#report({ kind: 'record-went-backwards', ...regression });
     return false;
+  }
+
+  #siblingsOf(key: string): Map<string, KeyValue> | undefined {
+    const cluster = clusterOfKey(this.#keys, key);
+    if (cluster === undefined) return undefined;
+    const found = this.#clusters.get(cluster) ?? new Map<string, KeyValue>();
+    this.#clusters.set(cluster, found);
+    return found;
   }
 }

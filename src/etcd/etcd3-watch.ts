@@ -138,18 +138,17 @@ export class Etcd3Watch implements Watch {
   }
 }
 
-async function within<T>(ms: number, signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = delay(ms, undefined, { signal: AbortSignal.any([signal, timer.signal]) }).then(() => {
-    throw new Error(`no answer within ${ms} ms`);
+function within<T>(ms: number, signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const late = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  work.then(resolve, reject);
+  return promise.finally(() => {
+    clearTimeout(late);
+    signal.removeEventListener('abort', onAbort);
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-    late.catch(() => undefined);
-    work.catch(() => undefined);
-  }
 }
 
 const reasonOf = ({ compact_revision, cancel_reason }: IWatchResponse) =>

@@ -32,6 +32,9 @@ export function raceEndpoints<E, T>(options: RaceOptions<E, T>): Promise<RaceRes
   return new Promise((resolve) => new Race(options, resolve).start());
 }
 
+/** A reason that costs nothing to make. */
+const OVER = 'the race is over';
+
 class Race<E, T> {
   readonly #options: RaceOptions<E, T>;
   readonly #resolve: (result: RaceResult<E, T>) => void;
@@ -115,7 +118,7 @@ class Race<E, T> {
     this.#finished = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#losers.abort();
+    this.#losers.abort(OVER);
     this.#resolve(result);
   }
 }

@@ -8,7 +8,7 @@ import { LinkClient } from './link/client.ts';
 import { PortName, portOf, type SandboxState } from './state.ts';
 import { type EtcdNode, LINK_NODE, type Node } from './topology.ts';
 
-const POLL_EVERY_MS = 40;
+const POLL_EVERY_MS = 100;
 const PROBE_TIMEOUT_MS = 1_000;
 const STRAY_END_MS = 5_000;
 

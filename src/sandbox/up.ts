@@ -26,7 +26,7 @@ import {
 import { CLUSTERS, ETCD_NODES, GATEWAY_NODES, LINK_NODE, MEMBER_NODES } from './topology.ts';
 
 const LOCK_WAIT_MS = 15_000;
-const VIEW_POLL_MS = 150;
+const VIEW_POLL_MS = 300;
 const CLAIM_WAIT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
 

@@ -48,7 +48,7 @@ test('a learner clones and follows, and never counts, however near it is', async
   expect(await voters()).toEqual(['m2']);
 });
 
-test('a learner is promoted to a voter: the epoch first, then the setting, then the record', async () => {
+test('a learner is promoted to a voter: the epoch first, then the record, then the setting', async () => {
   const before = await epoch();
   const { operation } = await changeMember(world, 'promote', 'm4');
   expect(operation?.status).toBe('done');

@@ -68,6 +68,8 @@ export class RegionalCheck implements Check {
     const proved = this.#proved.get(operation ?? '');
     if (proved?.leader !== member || !this.#isDemanded(proved.kind)) return;
     if (this.#authority?.leader === member) return;
+    // What a voter had flushed before it froze was judged with it: the word of that may still be on its way.
+    if (proved.kind === 'frozen-voters' && this.#isFlushedBeside(member, token)) return;
     this.#options.report(
       'proof-ends-the-old-side',
       `${member} answers ${token} after ${proved.kind} proved that it can confirm nothing`,
@@ -158,6 +160,16 @@ export class RegionalCheck implements Check {
     this.#options.report(
       'epoch-before-votes',
       `${leader} opens without the epoch that its region votes under`,
+    );
+  }
+
+  #isFlushedBeside(leader: string, token: string): boolean {
+    return this.#options.members.some(
+      ({ member, disk }) =>
+        member !== leader &&
+        disk.wal
+          .slice(0, disk.flushed)
+          .some(({ change }) => change.kind === 'decide' && change.token === token),
     );
   }
 

@@ -43,6 +43,8 @@ export const MEMBERSHIP_FAULTS: readonly Fault[] = [
     leastMs: 6_000,
     inject: (world) => {
       const { keys, cluster, members, invariants } = world;
+      // While a failover counts on what a member has frozen with, nobody may throw that away.
+      if (invariants.authority?.phase !== 'open') return undefined;
       const followers = members.filter(({ member }) => member !== invariants.authority?.leader);
       const member = world.scheduler.random.pick(followers)?.member;
       if (member === undefined || roleOf(world, member) !== 'voter') return undefined;

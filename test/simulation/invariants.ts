@@ -27,6 +27,8 @@ export interface InvariantOptions {
   /** Whether every host's clock runs within what the margins allow for. */
   readonly clocksWithinLimits: boolean;
   readonly now: () => number;
+  /** Of the data that a member has; null: none. */
+  readonly incarnationOf: (member: string) => string | null;
 }
 
 /** Looks at the whole world at once, after each event and at each change. It throws a Violation from where it looked. */
@@ -209,6 +211,8 @@ export class Invariants {
     if (record === undefined || inSync === undefined || this.#authority?.leader !== member) return;
     for (const voter of inSync.voters) {
       if (voter.member === member) continue;
+      // What it had flushed was thrown away by hand: no failover can be proved with it.
+      if (this.#options.incarnationOf(voter.member) !== voter.incarnation) continue;
       const { disk } = this.#memberOf(voter.member);
       if (!disk.wal.slice(0, disk.flushed).includes(record))
         this.report(

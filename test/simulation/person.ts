@@ -44,7 +44,11 @@ export function carryOn(world: World, id: string): void {
   const [, accept] = /--accept-loss (\d+|N)/.exec(advice) ?? [];
   if (accept !== undefined && world.scheduler.random.chance(0.6))
     world.coordinate({ kind: 'resume', id, acceptLoss: Number(accept) || ANY_LOSS });
-  else world.coordinate({ kind: advice.includes(`operation abort ${id}`) ? 'abort' : 'resume', id });
+  else if (!advice.includes(`operation abort ${id}`)) world.coordinate({ kind: 'resume', id });
+  // Where both are advised, it is first hoped that who is missing comes back.
+  else if (advice.includes(`operation resume ${id}`) && world.scheduler.random.chance(0.7))
+    world.coordinate({ kind: 'resume', id });
+  else world.coordinate({ kind: 'abort', id });
 }
 
 /** One that has let its cluster go and has only its end to record is nobody's to adopt. */

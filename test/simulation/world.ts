@@ -105,6 +105,7 @@ export class World {
       ttlMs: this.area.contract.lease.ttlMs,
       clocksWithinLimits,
       now: () => this.scheduler.now,
+      incarnationOf: (member) => this.memoryOf(member).value.incarnation,
     });
     this.#checks = checksOf({
       etcd: this.etcd,

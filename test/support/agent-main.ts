@@ -1,7 +1,11 @@
 /** One agent as a process of its own, for tests that kill it: `node agent-main.ts <capstan.yaml> <member>`. */
-import { pino } from 'pino';
-import { runAgent } from '../../src/agent/agent.ts';
-import { loadEstateConfig } from '../../src/config/estate-config.ts';
+import { enableCompileCache } from 'node:module';
+
+// Before anything of the product is imported: without it each start would strip and compile all of its source anew.
+enableCompileCache();
+const { pino } = await import('pino');
+const { runAgent } = await import('../../src/agent/agent.ts');
+const { loadEstateConfig } = await import('../../src/config/estate-config.ts');
 
 const [, , source = '', member = ''] = process.argv;
 const ending = new AbortController();

@@ -6,6 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SandboxEnvironment } from '../../src/sandbox/environment.ts';
+import { RestedSandbox } from './rested-sandbox.ts';
 
 const root = new URL('../../', import.meta.url);
 /** Tests run against the source, so that no build can be stale; CAPSTAN_TEST_DIST=1 runs the build instead. */
@@ -135,24 +136,73 @@ export async function startSandbox(
   args: readonly string[] = [],
   { automatic = false, ...build }: SandboxOptions = {},
 ): Promise<TestSandbox> {
-  const name = freshName();
+  const usual = args.length === 0 && !automatic && build.program === undefined;
+  return usual ? startUsual() : startFresh(freshName(), args, { automatic, ...build });
+}
+
+async function startFresh(
+  name: string,
+  args: readonly string[],
+  { automatic = false, ...build }: SandboxOptions,
+): Promise<TestSandbox> {
   const contract = automatic ? undefined : await contractByHand(name);
-  const byHand = contract === undefined ? [] : ['--contract', contract];
-  const up = await capstanText(['sandbox', 'up', '--name', name, ...byHand, ...args], build);
+  await up(name, [...(contract === undefined ? [] : ['--contract', contract]), ...args], build);
   if (contract !== undefined) await rm(contract);
-  if (up.status !== 0) {
-    await capstanText(['sandbox', 'down', '--name', name], build);
-    throw new Error(`sandbox up failed (status ${up.status}):\n${up.stdout}\n${up.stderr}`);
+  return handleOf(name, build);
+}
+
+/** The usual sandbox is made once by each worker; after that it is a copy of what that one was at rest. */
+async function startUsual(): Promise<TestSandbox> {
+  const name = `usual-${process.env['VITEST_POOL_ID'] ?? '1'}`;
+  const rested = new RestedSandbox(testStateDir(), name);
+  if (rested.made) {
+    // A file whose process died has left it as it was.
+    if (rested.inUse) await down(name);
+    await rested.place();
+  } else {
+    await startFresh(name, [], {});
+    await down(name, ['--keep-data']);
+    await rested.keep();
   }
+  rested.take();
+  await up(name, []);
+  const handle = await handleOf(name, {});
+  return {
+    ...handle,
+    down: async () => {
+      await handle.down();
+      await rested.giveBack();
+    },
+  };
+}
+
+async function up(
+  name: string,
+  args: readonly string[],
+  build: Pick<CapstanOptions, 'program'> = {},
+): Promise<void> {
+  const { status, stdout, stderr } = await capstanText(['sandbox', 'up', '--name', name, ...args], build);
+  if (status === 0) return;
+  await capstanText(['sandbox', 'down', '--name', name], build);
+  throw new Error(`sandbox up failed (status ${status}):\n${stdout}\n${stderr}`);
+}
+
+async function down(
+  name: string,
+  args: readonly string[] = [],
+  build: Pick<CapstanOptions, 'program'> = {},
+): Promise<void> {
+  const { status, stdout, stderr } = await capstanText(['sandbox', 'down', '--name', name, ...args], build);
+  if (status !== 0) throw new Error(`sandbox down failed:\n${stdout}\n${stderr}`);
+}
+
+async function handleOf(name: string, build: Pick<CapstanOptions, 'program'>): Promise<TestSandbox> {
   const { result } = await capstan<SandboxEnvironment>(['sandbox', 'env', '--name', name], build);
   const environment = { CAPSTAN_SANDBOX: name, CAPSTAN_CONFIG: result.data.config };
   return {
     name,
     environment: result.data,
     capstan: (words) => capstan(words, { environment, ...build }),
-    down: async () => {
-      const down = await capstanText(['sandbox', 'down', '--name', name], build);
-      if (down.status !== 0) throw new Error(`sandbox down failed:\n${down.stdout}\n${down.stderr}`);
-    },
+    down: () => down(name, [], build),
   };
 }

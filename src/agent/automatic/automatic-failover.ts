@@ -10,7 +10,7 @@ import { Adopter } from './adopter.ts';
 import { type AutomaticDecision, decideAutomatic, leaderSilentMs } from './decide.ts';
 import { nextSight, type Sight } from './sight.ts';
 
-/** Each look adds at most this to the pause that callers feel. */
+/** Once a renewal is late each look adds at most this to the pause that callers feel. */
 const TICK_MS = 100;
 
 /** How an attempt ends when another agent, an operator or the leader itself was first: nothing to say about it. */
@@ -61,11 +61,19 @@ export class AutomaticFailover {
       while (!signal.aborted) {
         await this.#knock();
         await this.#act(this.#decide(), signal);
-        await context.clock.sleep(TICK_MS, signal);
+        await context.clock.sleep(this.#restMs(), signal);
       }
     } finally {
       stop();
     }
+  }
+
+  /** Nothing is due before the leader's next renewal is. */
+  #restMs(): number {
+    const { watch, context } = this.#options;
+    const { leaseChangedAtMs } = this.#look();
+    const renewEveryMs = watch.current().contract?.value.lease.renewEveryMs ?? 0;
+    return Math.max(TICK_MS, leaseChangedAtMs + renewEveryMs - context.clock.monotonicMs());
   }
 
   #look(): Sight {

@@ -1,3 +1,4 @@
+import { Wake } from '../../clock/wake.ts';
 import type { EstateView, EstateWatch } from '../../controlplane/estate-watch.ts';
 import type { Versioned } from '../../controlplane/store.ts';
 import { messageOf } from '../../domain/errors.ts';
@@ -21,7 +22,6 @@ const IDLE_TICK_MS = 1_000;
 const BACKOFF_MS = 500;
 /** A bug that decides the same for ever must not keep the report away. */
 const STEPS_MAX = 12;
-const WOKEN = 'woken';
 
 /** Under what this member leads. `leased`: it also holds its right, so that it may act on its Postgres. */
 export interface Standing {
@@ -43,7 +43,7 @@ export class StreamMover {
   readonly #transitions: OwnerTransitions;
   readonly #writer: ReportWriter;
   #state: StreamState;
-  #wake = new AbortController();
+  readonly #wake: Wake;
 
   constructor(options: {
     readonly context: MemberContext;
@@ -60,21 +60,21 @@ export class StreamMover {
     this.#transitions = new OwnerTransitions(options.context);
     this.#writer = new ReportWriter(options.context);
     this.#state = new StreamState(options.tools);
+    this.#wake = new Wake(options.context.clock);
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#context;
+    const { logger } = this.#context;
     let seen = this.#sightIn(this.#watch.current());
     const stop = this.#watch.onChange((view) => {
       const now = this.#sightIn(view);
       if (now === seen) return;
       seen = now;
-      this.#wake.abort(WOKEN);
-      this.#wake = new AbortController();
+      this.#wake.call();
     });
     try {
       while (!signal.aborted && this.#watch.current().moves.has(this.#key)) {
-        const { signal: woken } = this.#wake;
+        this.#wake.seen();
         let restMs = BACKOFF_MS;
         try {
           restMs = await this.#pass(signal);
@@ -82,7 +82,7 @@ export class StreamMover {
           this.#writer.forget();
           logger.debug({ stream: this.#key, reason: messageOf(error) }, 'a pass over a move failed');
         }
-        await clock.sleep(restMs, AbortSignal.any([signal, woken]));
+        await this.#wake.rest(restMs, signal);
       }
     } finally {
       stop();

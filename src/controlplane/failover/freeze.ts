@@ -47,6 +47,12 @@ export function pendingFollowers(about: {
   return { voters: pending.filter(isVoter), others: pending.filter((member) => !isVoter(member)) };
 }
 
+/** For when those that would have to freeze never will: their hosts or their data are gone. */
+export function insteadOfFreezing({ value }: HeldOperation): string {
+  const { leader } = planOf(value);
+  return `capstan operation abort ${value.id}, which gives the cluster back to ${leader ?? 'nobody'}`;
+}
+
 /**
  * Waits until every follower that answers is frozen. A voter is waited for up to the contract's freeze deadline; the
  * others, which can't change an in-region decision, for two heartbeats only: an unreachable region blocks nothing.
@@ -85,6 +91,7 @@ export async function freezeStep(run: FailoverRun, held: HeldOperation): Promise
       code: 'freeze_incomplete',
       message: `cluster ${cluster}: ${proof?.frozen.length ?? 0} of ${proof?.needed ?? 1} recorded voters are frozen after ${contract.deadlines.freezeMs} ms: ${missing.join('; ')}`,
       lastError: waited.kind === 'timed-out' ? waited.lastError : undefined,
+      or: insteadOfFreezing(held),
     });
   }
   const moved = await transition(run, {

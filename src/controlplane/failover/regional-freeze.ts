@@ -6,7 +6,7 @@ import { interrupted, report, stalled, transition } from '../operation/run.ts';
 import { waitFor } from '../operation/wait.ts';
 import { whyApart } from './apart.ts';
 import { type FailoverRun, readOwnCluster, termOf } from './context.ts';
-import { pendingFollowers } from './freeze.ts';
+import { insteadOfFreezing, pendingFollowers } from './freeze.ts';
 import { planOf } from './plan-types.ts';
 
 export interface FrozenCandidates {
@@ -87,6 +87,7 @@ export async function regionalFreezeStep(run: FailoverRun, held: HeldOperation):
       code: 'freeze_incomplete',
       message: `cluster ${held.value.cluster}: no candidate of ${planOf(held.value).region} is frozen after ${contract.deadlines.freezeMs} ms: ${found === undefined ? 'etcd was not reached' : inWords(found)}`,
       lastError: waited.kind === 'timed-out' ? waited.lastError : undefined,
+      or: insteadOfFreezing(held),
     });
   }
   const moved = await transition(run, {

@@ -29,6 +29,8 @@ export function notSettled(view: ClusterView, member: string): string | undefine
   const role = view.membership?.value.members[member]?.role;
   const behind = leaderIsBehind(view);
   if (behind !== undefined) return behind;
+  // A failover may have made it the leader meanwhile: then it follows nobody and stands in no record.
+  if (view.authority?.value.leader === member) return undefined;
   if (role !== 'voter') return followsClosely(view, member);
   const incarnation = view.members.get(member)?.value.incarnation;
   const record = view.inSync?.value;

@@ -98,11 +98,13 @@ export function stalled(options: {
   readonly code: string;
   readonly message: string;
   readonly lastError: unknown;
+  /** What a person may do instead of going on with it. */
+  readonly or?: string;
 }): CapstanError {
-  const { record, code, message, lastError } = options;
+  const { record, code, message, lastError, or } = options;
   return unknownError(message, {
     code,
-    next: `capstan operation resume ${record.id}`,
+    next: [`capstan operation resume ${record.id}`, ...(or === undefined ? [] : [or])].join('; or '),
     retryable: true,
     data: { operation: record.id, phase: record.phase },
     ...(lastError === undefined ? {} : { cause: lastError }),

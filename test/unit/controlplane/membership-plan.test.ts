@@ -191,6 +191,8 @@ describe('what is waited for', () => {
   it('is a voter in the record by its incarnation, and an observer that streams', () => {
     const other = { member: 'b', incarnation: 'b-0' };
     expect(notSettled(view({ beats: [leading()] }), 'b')).toBeUndefined();
+    // Made the leader by a failover meanwhile.
+    expect(notSettled(view({ beats: [leading()] }), 'a')).toBeUndefined();
     expect(notSettled(view({ inSync: record(['b'], { voters: [other] }), beats: [leading()] }), 'b')).toMatch(
       /in-sync set/,
     );
