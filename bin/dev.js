@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // The command line from its TypeScript source, without a build: for work on Capstan itself.
 import { readFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dropWhatNobodyReads, finish } from './exit.js';
 
 enableCompileCache();
+// It is written at a graceful end only, and a daemon may never have one.
+setTimeout(() => flushCompileCache(), 3_000).unref();
 dropWhatNobodyReads();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

@@ -6,6 +6,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { dropWhatNobodyReads, finish } from './exit.js';
 
 module.enableCompileCache();
+// It is written at a graceful end only, and a daemon may never have one.
+setTimeout(() => module.flushCompileCache(), 3_000).unref();
 dropWhatNobodyReads();
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

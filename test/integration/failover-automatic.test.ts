@@ -17,6 +17,7 @@ import {
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
+import { sampledFaults } from '../support/proof.ts';
 
 let server: TestEtcd;
 let etcd: EtcdPort;
@@ -281,10 +282,16 @@ describe('one failover too many', () => {
 });
 
 describe('an operation whose coordinator is gone', () => {
-  const deaths = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((write) =>
-    (['die-before', 'die-after'] as const)
-      .filter((fault) => !(write === 1 && fault === 'die-before') && !(write === 8 && fault === 'die-after'))
-      .map((fault) => ({ write, fault })),
+  const deaths = sampledFaults(
+    'a coordinator that is killed',
+    [1, 2, 3, 4, 5, 6, 7, 8].flatMap((write) =>
+      (['die-before', 'die-after'] as const)
+        .filter(
+          (fault) => !(write === 1 && fault === 'die-before') && !(write === 8 && fault === 'die-after'),
+        )
+        .map((fault) => ({ write, fault })),
+    ),
+    4,
   );
 
   it.each(deaths)('at write $write ($fault) is adopted', async ({ write, fault }) => {

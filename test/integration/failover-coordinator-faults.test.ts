@@ -8,6 +8,7 @@ import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
+import { sampledFaults } from '../support/proof.ts';
 
 /** The writes of an undisturbed run: fence, freeze, proof, decide, promote, verify, open, settle. */
 const WRITES = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -68,8 +69,10 @@ async function expectDone(): Promise<void> {
 }
 
 describe('a coordinator that is killed', () => {
-  const killings = WRITES.flatMap((write) =>
-    (['die-before', 'die-after'] as const).map((fault) => ({ write, fault })),
+  const killings = sampledFaults(
+    'a coordinator that is killed',
+    WRITES.flatMap((write) => (['die-before', 'die-after'] as const).map((fault) => ({ write, fault }))),
+    DECIDE,
   );
 
   it.each(killings)('at write $write ($fault) is finished by another', async ({ write, fault }) => {
@@ -125,8 +128,12 @@ describe('a coordinator that is killed', () => {
 });
 
 describe("a write whose reply etcd didn't deliver", () => {
-  const losses = WRITES.flatMap((write) =>
-    (['lose-reply', 'lose-request', 'late', 'very-late'] as const).map((fault) => ({ write, fault })),
+  const losses = sampledFaults(
+    'a write whose reply was lost',
+    WRITES.flatMap((write) =>
+      (['lose-reply', 'lose-request', 'late', 'very-late'] as const).map((fault) => ({ write, fault })),
+    ),
+    DECIDE,
   );
 
   it.each(losses)('write $write ($fault) takes effect exactly once', async ({ write, fault }) => {

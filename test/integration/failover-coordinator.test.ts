@@ -218,7 +218,9 @@ describe('what stops an operation leaves it resumable', () => {
     expect(stop).toMatchObject({ code: 'freeze_incomplete', exit: 5 });
     expect(stop.message).toMatch(/incarnation d-2/);
     const id = await active();
-    expect(stop.next).toBe(`capstan operation resume ${id}`);
+    expect(stop.next).toBe(
+      `capstan operation resume ${id}; or capstan operation abort ${id}, which gives the cluster back to a`,
+    );
     const { value } = await readOperation({ etcd, keys: cluster.keys, id });
     expect(value).toMatchObject({ status: 'running', phase: 'freeze', error: { code: 'freeze_incomplete' } });
     const blocked = await refusalOf(run());

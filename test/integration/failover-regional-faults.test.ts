@@ -7,6 +7,7 @@ import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
+import { sampledFaults } from '../support/proof.ts';
 
 /** The writes of an undisturbed run: fence, proof, freeze, decide, promote, verify, open, settle. */
 const WRITES = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -76,8 +77,10 @@ async function expectGivenBack(): Promise<void> {
 }
 
 describe('a coordinator of a regional failover that is killed', () => {
-  const killings = WRITES.flatMap((write) =>
-    (['die-before', 'die-after'] as const).map((fault) => ({ write, fault })),
+  const killings = sampledFaults(
+    'a coordinator that is killed',
+    WRITES.flatMap((write) => (['die-before', 'die-after'] as const).map((fault) => ({ write, fault }))),
+    DECIDE,
   );
   const killAt = ({ write, fault }: (typeof killings)[number]) =>
     faultyEtcd(etcd, (count) => (count === write ? fault : undefined));
@@ -110,8 +113,12 @@ describe('a coordinator of a regional failover that is killed', () => {
 });
 
 describe('a write of a regional failover whose reply was lost', () => {
-  const losses = WRITES.flatMap((write) =>
-    (['lose-reply', 'lose-request', 'very-late'] as const).map((fault) => ({ write, fault })),
+  const losses = sampledFaults(
+    'a write whose reply was lost',
+    WRITES.flatMap((write) =>
+      (['lose-reply', 'lose-request', 'very-late'] as const).map((fault) => ({ write, fault })),
+    ),
+    DECIDE,
   );
 
   it.each(losses)('write $write ($fault) takes effect exactly once', async ({ write, fault }) => {

@@ -10,6 +10,7 @@ import { codeOf, onlyOperation, outcomeOf } from '../support/coordinators.ts';
 import { eventually, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, faultyEtcd, Killed } from '../support/faulty-etcd.ts';
 import { type AgentScript, CLUSTER, ScriptedCluster, TERM } from '../support/scripted-agents.ts';
+import { sampledFaults } from '../support/proof.ts';
 
 /** The writes of an undisturbed run: begin, prepare, drain, decide, promote, verify, open, settle. */
 const WRITES = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -191,8 +192,10 @@ describe('a switchover', () => {
 });
 
 describe('a coordinator that is killed', () => {
-  const killings = WRITES.flatMap((write) =>
-    (['die-before', 'die-after'] as const).map((fault) => ({ write, fault })),
+  const killings = sampledFaults(
+    'a coordinator that is killed',
+    WRITES.flatMap((write) => (['die-before', 'die-after'] as const).map((fault) => ({ write, fault }))),
+    DECIDE,
   );
   const undecided = ({ write, fault }: (typeof killings)[number]) =>
     (write > 1 || fault === 'die-after') && (write < DECIDE || (write === DECIDE && fault === 'die-before'));
@@ -231,7 +234,11 @@ describe('a coordinator that is killed', () => {
 
 describe('a reply that is lost', () => {
   const faults: readonly Fault[] = ['lose-reply', 'lose-request', 'late', 'very-late'];
-  const cases = WRITES.flatMap((write) => faults.map((fault) => ({ write, fault })));
+  const cases = sampledFaults(
+    'a write whose reply was lost',
+    WRITES.flatMap((write) => faults.map((fault) => ({ write, fault }))),
+    DECIDE,
+  );
 
   it.each(cases)(
     'at write $write ($fault) is found out, and the end is the same',

@@ -39,3 +39,16 @@ export function sampled<T>(
   );
   return chosen;
 }
+
+/** As `sampled`, of the faults at a coordinator's writes: always those at its point of no return. */
+export const sampledFaults = <T extends { readonly write: number; readonly fault: string }>(
+  what: string,
+  cases: readonly T[],
+  pointOfNoReturn: number,
+): readonly T[] =>
+  sampled(what, cases, {
+    // Writes have 2, 3 or 4 faults each.
+    every: 5,
+    always: ({ write }) => write === pointOfNoReturn,
+    name: ({ write, fault }) => `${write} ${fault}`,
+  });
