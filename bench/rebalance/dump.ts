@@ -35,6 +35,8 @@ export async function dumpAndRestore(fromUrl: string, toUrl: string): Promise<nu
   const restore = spawn(join(binDir, 'psql'), ['-q', '-X', target.href], {
     stdio: [dump.stdout, 'ignore', 'ignore'],
   });
+  // The pipe is psql's from here on; as long as it is ours too, `close` of pg_dump doesn't come.
+  dump.stdout.destroy();
   const [dumped] = await Promise.all([ended(dump), ended(restore)]);
   const tookMs = performance.now() - begun;
   await query(toUrl, `drop database ${DATABASE} with (force)`);
@@ -45,5 +47,5 @@ export async function dumpAndRestore(fromUrl: string, toUrl: string): Promise<nu
 const ended = (child: ReturnType<typeof spawn>): Promise<number | null> =>
   new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', resolve);
+    child.once('exit', resolve);
   });
