@@ -281,6 +281,9 @@ describe('one failover too many', () => {
   });
 });
 
+/** Of fence, freeze, proof, decide, promote, verify, open, settle. */
+const DECIDE = 4;
+
 describe('an operation whose coordinator is gone', () => {
   const deaths = sampledFaults(
     'a coordinator that is killed',
@@ -291,7 +294,7 @@ describe('an operation whose coordinator is gone', () => {
         )
         .map((fault) => ({ write, fault })),
     ),
-    4,
+    DECIDE,
   );
 
   it.each(deaths)('at write $write ($fault) is adopted', async ({ write, fault }) => {

@@ -1,7 +1,7 @@
 /** The in-sync set against a real leader and a real follower; the record's store is a cell whose answers a test can lose. */
 import type { Client } from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { syncNames } from '../../src/agent/follower-name.ts';
+import { BARRIER_NAMES, syncNames } from '../../src/agent/follower-name.ts';
 import { LocalSession } from '../../src/agent/local-session.ts';
 import { SyncBook, type SyncRound, type SyncStanding } from '../../src/agent/sync-book.ts';
 import { systemClock } from '../../src/clock/system-clock.ts';
@@ -131,18 +131,56 @@ async function loseFollower(): Promise<() => boolean> {
     const { rows } = await watch.query('select 1 from pg_stat_replication');
     return rows.length === 0;
   });
+  return waitingCommit();
+}
+
+/** A client's commit that no follower lets go yet. Answers whether it was released meanwhile. */
+async function waitingCommit(): Promise<() => boolean> {
   let released = false;
   const client = await leader.connect('superuser');
   client.query(`select pg_logical_emit_message(true, 'test', 'x')`).then(
     () => (released = true),
     () => undefined,
   );
-  await waitUntil('a commit waits', async () => {
-    const { rows } = await watch.query(`select 1 from pg_stat_activity where wait_event = 'SyncRep'`);
-    return rows.length > 0;
-  });
+  await waitUntil('a commit waits', commitsWait);
   return () => released;
 }
+
+async function commitsWait(): Promise<boolean> {
+  const { rows } = await watch.query(`select 1 from pg_stat_activity where wait_event = 'SyncRep'`);
+  return rows.length > 0;
+}
+
+test('while one voter was cloned anew and another is dropped, nothing is released before the new set is recorded', async () => {
+  const before = [
+    { ...F, incarnation: 'oooo' },
+    { member: 'g', incarnation: 'gggg' },
+  ];
+  stored = { value: { ...WITH_F, voters: before, required: 2 }, revision: '99' };
+  await leader.configure({ synchronous_standby_names: syncNames(before) });
+  await startFollower();
+  const released = await waitingCommit();
+  expect(await tick(stored)).toMatchObject({ kind: 'not-yet' });
+  const seen = stored;
+  const atTheRecord: Write = async (next) => {
+    const { rows } = await watch.query<{ names: string }>(
+      `select current_setting('synchronous_standby_names') as names`,
+    );
+    events.push(`in force ${rows[0]?.names}`, `waits ${String(await commitsWait())} ${String(released())}`);
+    return writeOver(seen)(next);
+  };
+  events = [];
+  expect(await tick(seen, atTheRecord)).toMatchObject({ kind: 'agreed', names: F_NAMES });
+  expect(events).toEqual([
+    `names ${BARRIER_NAMES}`,
+    `in force ${BARRIER_NAMES}`,
+    'waits true false',
+    'record',
+    `names ${F_NAMES}`,
+  ]);
+  expect(stored.value).toEqual(WITH_F);
+  await waitUntil('the commit is released by the new set', released);
+});
 
 test('a view older than the record written here relaxes nothing', async () => {
   await leadAlone();

@@ -1,7 +1,7 @@
 /** A sandbox's folder as it was at rest, from which it can be had again without bootstrapping, cloning and seeding. */
 import { execFile } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -32,8 +32,11 @@ export class RestedSandbox {
 
   /** Keeps the sandbox, all of whose processes have ended, as it is. */
   async keep(): Promise<void> {
-    await mkdir(dirname(this.#copy), { recursive: true });
-    await run('cp', ['-a', this.#folder, this.#copy]);
+    const half = `${this.#copy}.half`;
+    await mkdir(dirname(half), { recursive: true });
+    await rm(half, { recursive: true, force: true });
+    await run('cp', ['-a', this.#folder, half]);
+    await rename(half, this.#copy);
   }
 
   /** Puts the copy where a sandbox is looked for, unless it is there. */

@@ -56,6 +56,26 @@ test('an authority, a map or a shard that vanishes is ignored and reported; a he
   expect(reports).toHaveLength(4);
 });
 
+test('what is of a cluster follows each put, each deletion and each snapshot, and is of no other', () => {
+  const { records } = liveRecords();
+  const own = (cluster: string) =>
+    records.ofCluster(cluster).map(({ key, modRevision }) => [key, modRevision]);
+  const lasting = [
+    [keys.authority('c1'), '3'],
+    [keys.membership('c1'), '4'],
+  ];
+  expect(own('c1')).toEqual([...lasting, [keys.heartbeat('c1', 'm'), '5'], [keys.lease('c1'), '6']]);
+  expect(own('c')).toEqual([]);
+  records.events([{ kind: 'put', kv: kv(keys.lease('c1'), { term: 4 }, 11) }], '11');
+  records.events([{ kind: 'delete', key: keys.heartbeat('c1', 'm'), modRevision: '12' }], '12');
+  records.events([{ kind: 'put', kv: kv(keys.lease('c10'), { term: 1 }, 13) }], '13');
+  expect(own('c1')).toEqual([...lasting, [keys.lease('c1'), '11']]);
+  expect(own('c10')).toEqual([[keys.lease('c10'), '13']]);
+  const left = [...records.kvs.values()].filter(({ key }) => key !== keys.lease('c1'));
+  records.snapshot({ revision: '14', kvs: left });
+  expect(own('c1')).toEqual(lasting);
+});
+
 test('a snapshot without a key is the same as its deletion', () => {
   const { records } = liveRecords();
   const changed = records.snapshot({ revision: '20', kvs: [kv(keys.estate, { incarnation: 'one' }, 1)] });
