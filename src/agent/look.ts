@@ -9,6 +9,7 @@ export async function lookAt(postgres: MemberPostgres): Promise<Look> {
   const state =
     running === undefined ? undefined : await postgres.admin.use(readClusterState).catch(() => undefined);
   return {
+    pid,
     serverRun: running?.serverRun,
     facts: {
       data: await postgres.data(),

@@ -118,6 +118,7 @@ export async function runParts(agent: AgentParts): Promise<void> {
     keeper,
     watch,
     ports: {
+      pid: () => postgres.pid(),
       look: () => lookAt(postgres),
       carryOut: (action, round) => {
         if (action.kind === 'lead') lag.begin();

@@ -14,7 +14,7 @@ import type { Memory } from './memory.ts';
 import type { Round } from './work.ts';
 
 const TICK_MS = 200;
-/** Of a follower: news from etcd wakes it, and nobody waits for what its Postgres does by itself. */
+/** A follower that has nothing to do is looked at this often as long as etcd has no news and its process is the same. */
 const SETTLED_MS = 1_000;
 /** After an action that moved something. */
 const AGAIN_MS = 20;
@@ -51,13 +51,16 @@ const SHOWN: Readonly<Record<Exclude<Action['kind'], 'hold' | 'stop'>, MemberSta
 
 /** What is looked at, and how what was decided is carried out. Both may take long and may throw: they are done again. */
 export interface ReconcilerPorts {
+  /** Of the running Postgres; cheap. */
+  pid(): Promise<number | undefined>;
   look(): Promise<Look>;
   carryOut(action: Action, round: Round): Promise<void>;
 }
 
-/** This member as it was found. `serverRun` changes with each start of Postgres; undefined: it doesn't answer. */
+/** This member as it was found. `pid` is of the process that was looked at; `serverRun` changes with each start of Postgres; undefined: it doesn't answer. */
 export interface Look {
   readonly facts: Omit<LocalFacts, 'reconciledMapVersion'>;
+  readonly pid: number | undefined;
   readonly serverRun: string | undefined;
 }
 
@@ -94,6 +97,10 @@ export class Reconciler {
   readonly #wake: Wake;
   /** What is decided by, as last seen: heartbeats and renewals, several a second, are no news. */
   #facts: EstateFacts | undefined;
+  /** Under what a follower had nothing to do, and when that was looked at. */
+  #settled:
+    | { readonly facts: EstateFacts; readonly pid: number | undefined; readonly atMs: number }
+    | undefined;
   #action: { readonly revision: string | undefined; readonly abort: AbortController } | undefined;
 
   constructor(options: ReconcilerOptions) {
@@ -157,7 +164,9 @@ export class Reconciler {
 
   /** How long to rest: what was not steady is looked at again soon. */
   async #round(signal: AbortSignal): Promise<number> {
-    const { cluster, member, memory, ports } = this.#options;
+    const { cluster, member, memory, ports, clock } = this.#options;
+    if (await this.#isSettled()) return TICK_MS;
+    this.#settled = undefined;
     const estate = this.#watch.current();
     const view = estate.clusters.get(cluster);
     const facts = estateFacts(estate, { cluster, member });
@@ -166,7 +175,8 @@ export class Reconciler {
       this.#status = { state: 'starting', reason: 'etcd holds no such cluster yet' };
       return TICK_MS;
     }
-    const { local, serverRun } = await this.#look();
+    const atMs = clock.monotonicMs();
+    const { local, serverRun, pid } = await this.#look();
     const action = decideAction({ member, estate: facts, local, memory: memory.value });
     await this.#remember(facts, action);
     const wasLeading = this.#leading;
@@ -202,6 +212,7 @@ export class Reconciler {
     } finally {
       this.#action = undefined;
     }
+    if (hasNothingToDo(action)) this.#settled = { facts, pid, atMs };
     return restAfter(action);
   }
 
@@ -219,13 +230,23 @@ export class Reconciler {
     if (now !== before) this.#onChange(now);
   }
 
-  async #look(): Promise<{ local: LocalFacts; serverRun: string | undefined }> {
-    const { facts, serverRun } = await this.#options.ports.look();
+  /** Callers wait for a synchronous follower: that its process has ended is seen as soon as a leader's would be. */
+  async #isSettled(): Promise<boolean> {
+    const { ports, clock } = this.#options;
+    const settled = this.#settled;
+    if (settled === undefined || settled.facts !== this.#facts) return false;
+    if (clock.monotonicMs() - settled.atMs >= SETTLED_MS) return false;
+    return (await ports.pid()) === settled.pid;
+  }
+
+  async #look(): Promise<Pick<Look, 'serverRun' | 'pid'> & { local: LocalFacts }> {
+    const { facts, serverRun, pid } = await this.#options.ports.look();
     const known =
       this.#reconciled !== undefined &&
       this.#reconciled.serverRun === serverRun &&
       this.#reconciled.term === facts.storedTerm;
     return {
+      pid,
       serverRun,
       local: { ...facts, reconciledMapVersion: known ? (this.#reconciled?.mapVersion ?? null) : null },
     };
@@ -254,11 +275,10 @@ const reconciledBy = ({ authority, estate, serverRun }: Round): Reconciled => ({
   serverRun,
 });
 
-function restAfter(action: Action): number {
-  if (action.kind === 'hold')
-    return action.state === 'following' && action.reason === null ? SETTLED_MS : TICK_MS;
-  return action.kind === 'lead' ? TICK_MS : AGAIN_MS;
-}
+const hasNothingToDo = (action: Action): boolean =>
+  action.kind === 'hold' && action.state === 'following' && action.reason === null;
+
+const restAfter = ({ kind }: Action): number => (kind === 'hold' || kind === 'lead' ? TICK_MS : AGAIN_MS);
 
 const reasonOf = (action: Action): string =>
   ('reason' in action ? action.reason : null) ?? `it no longer leads (${action.kind})`;

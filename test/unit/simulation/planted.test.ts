@@ -49,7 +49,7 @@ const EXPECTED: readonly Expected[] = [
     planted: 'journals-without-the-revision',
     breaks: 'superseded-writes-nothing',
     only: ['failover', 'second coordinator', 'coordinator interrupted', 'coordinator pause'],
-    from: 248,
+    from: 374,
   },
   {
     planted: 'counts-a-follower-twice',
