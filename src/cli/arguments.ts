@@ -12,12 +12,30 @@ export function wholeNumber(input: string, what: string): number {
   return Number(input);
 }
 
-/** The name of a cluster, member or gateway as an argument. */
-export const nameArgument = custom({
-  parse: async (input) => {
-    if (isName(input)) return input;
-    throw usageError(`${JSON.stringify(input)} is not a name (${NAME_RULE})`, {
-      code: 'name_invalid',
-    });
-  },
+/** What `-o name` prints can be given back: `cluster/c1` for `c1` where a cluster is wanted. */
+const withoutKind = (input: string, kind: string): string =>
+  input.startsWith(`${kind}/`) ? input.slice(kind.length + 1) : input;
+
+const named = (kind: string) =>
+  custom({
+    parse: async (input) => {
+      const name = withoutKind(input, kind);
+      if (isName(name)) return name;
+      throw usageError(`${JSON.stringify(input)} is not a name (${NAME_RULE})`, {
+        code: 'name_invalid',
+      });
+    },
+  });
+
+export const clusterArgument = named('cluster');
+export const memberArgument = named('member');
+export const gatewayArgument = named('gateway');
+
+const idOf = (kind: string) => custom({ parse: async (input) => withoutKind(input, kind) });
+
+export const operationArgument = idOf('operation');
+/** A loss is named by the failover that made it. */
+export const lossArgument = idOf('loss');
+export const shardArgument = custom<number>({
+  parse: async (input) => wholeNumber(withoutKind(input, 'shard'), 'a shard'),
 });

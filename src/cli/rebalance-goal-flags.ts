@@ -1,10 +1,10 @@
-import { string } from '@oclif/core/args';
+import { operationArgument } from './arguments.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, MOVE_GOAL_ERRORS, OPERATION_ERRORS } from './error-groups.ts';
 import { shardsArgument } from './shard-list.ts';
 
 /** What every goal of a rebalance is asked of. */
 export const goalArguments = {
-  operation: string({ description: 'The rebalance’s operation.', required: true }),
+  operation: operationArgument({ description: 'The rebalance’s operation.', required: true }),
   shards: shardsArgument({
     description: 'Only the streams of these shards, such as 184 or 200-210; else all.',
     multiple: true,

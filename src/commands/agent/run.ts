@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { memberArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { daemonLogger } from '../../cli/daemon-logger.ts';
 import { CONFIG_ERRORS } from '../../cli/error-groups.ts';
@@ -22,7 +22,7 @@ export default class AgentRun extends CapstanCommand<typeof AgentRun> {
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1-new-york-1'];
   static override args = {
-    member: nameArgument({ description: 'A member of a cluster in capstan.yaml.', required: true }),
+    member: memberArgument({ description: 'A member of a cluster in capstan.yaml.', required: true }),
   };
 
   protected override async execute(): Promise<CommandResult> {

@@ -1,5 +1,5 @@
 import { string } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -19,7 +19,7 @@ export default class ClusterAcknowledge extends CapstanCommand<typeof ClusterAck
     'etcd_outcome_unknown',
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1 --reason "the disk was replaced"'];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     reason: string({ summary: 'What was found, for the audit log.', helpValue: 'TEXT', required: true }),
   };

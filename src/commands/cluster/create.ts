@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -19,7 +19,7 @@ export default class ClusterCreate extends CapstanCommand<typeof ClusterCreate> 
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1'];
   static override args = {
-    cluster: nameArgument({ description: 'A cluster under clusters: in capstan.yaml.', required: true }),
+    cluster: clusterArgument({ description: 'A cluster under clusters: in capstan.yaml.', required: true }),
   };
 
   protected override async execute(): Promise<CommandResult> {

@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -13,7 +13,7 @@ export default class ClusterHistory extends CapstanCommand<typeof ClusterHistory
   static override kind = 'ClusterHistory';
   static override errors = [...ETCD_ERRORS, 'name_invalid', 'cluster_not_found'] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1 -o wide'];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
 
   protected override async execute(): Promise<CommandResult> {
     const { cluster } = this.args;

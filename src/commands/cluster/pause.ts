@@ -1,5 +1,5 @@
 import { string } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -20,7 +20,7 @@ export default class ClusterPause extends CapstanCommand<typeof ClusterPause> {
     'etcd_outcome_unknown',
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1 --reason "kernel update" --for 1h'];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     reason: string({ summary: 'Why, for whoever finds it paused.', helpValue: 'TEXT', required: true }),
     for: durationFlag({ summary: 'How long; else until `capstan cluster unpause`.' }),

@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -12,7 +12,7 @@ export default class ClusterShow extends CapstanCommand<typeof ClusterShow> {
   static override kind = 'ClusterShow';
   static override errors = [...ETCD_ERRORS, 'name_invalid', 'cluster_not_found'] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1'];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = { ...watchFlags };
 
   protected override async execute(): Promise<CommandResult> {

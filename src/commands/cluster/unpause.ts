@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -16,7 +16,7 @@ export default class ClusterUnpause extends CapstanCommand<typeof ClusterUnpause
     'etcd_outcome_unknown',
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1'];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
 
   protected override async execute(): Promise<CommandResult> {
     const { cluster } = this.args;

@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS, FAILOVER_REFUSALS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -24,7 +24,7 @@ export default class FailoverPlan extends CapstanCommand<typeof FailoverPlan> {
     '<%= config.bin %> <%= command.id %> c1',
     '<%= config.bin %> <%= command.id %> c1 --region madrid',
   ];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     target: nameFlag({ summary: 'Plan for this member instead of the one that holds most.' }),
     force: boolean({ summary: 'Plan although the leader looks healthy.' }),

@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, FAILOVER_REFUSALS, OPERATION_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -27,7 +27,7 @@ export default class FailoverRun extends CapstanCommand<typeof FailoverRun> {
     '<%= config.bin %> <%= command.id %> c1 --confirm=c1 --timeout 2m -o json',
     '<%= config.bin %> <%= command.id %> c1 --region madrid --accept-loss 500',
   ];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     target: nameFlag({ summary: 'Hand over to this member instead of the one that holds most.' }),
     force: boolean({ summary: 'Run although the leader looks healthy.' }),

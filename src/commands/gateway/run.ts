@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { gatewayArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { daemonLogger } from '../../cli/daemon-logger.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
@@ -21,7 +21,7 @@ export default class GatewayRun extends CapstanCommand<typeof GatewayRun> {
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> new-york'];
   static override args = {
-    gateway: nameArgument({ description: 'A gateway under gateways: in capstan.yaml.', required: true }),
+    gateway: gatewayArgument({ description: 'A gateway under gateways: in capstan.yaml.', required: true }),
   };
 
   protected override async execute(): Promise<CommandResult> {

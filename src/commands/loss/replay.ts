@@ -1,5 +1,5 @@
-import { string } from '@oclif/core/args';
 import { string as stringFlag } from '@oclif/core/flags';
+import { lossArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -24,7 +24,9 @@ export default class LossReplay extends CapstanCommand<typeof LossReplay> {
   static override examples = [
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a --token tok-77 --confirm=c1',
   ];
-  static override args = { operation: string({ description: 'The failover’s id.', required: true }) };
+  static override args = {
+    operation: lossArgument({ description: 'The failover’s id.', required: true }),
+  };
   static override flags = {
     token: stringFlag({ summary: 'Only this one; may be repeated.', helpValue: 'TOKEN', multiple: true }),
     confirm: stringFlag({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),

@@ -1,4 +1,4 @@
-import { string } from '@oclif/core/args';
+import { lossArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -12,7 +12,9 @@ export default class LossShow extends CapstanCommand<typeof LossShow> {
   static override kind = 'LossShow';
   static override errors = [...ETCD_ERRORS, 'loss_not_found'] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a -o json'];
-  static override args = { operation: string({ description: 'The failover’s id.', required: true }) };
+  static override args = {
+    operation: lossArgument({ description: 'The failover’s id.', required: true }),
+  };
 
   protected override async execute(): Promise<CommandResult> {
     const { operation } = this.args;

@@ -1,6 +1,6 @@
-import { string } from '@oclif/core/args';
 import { string as stringFlag } from '@oclif/core/flags';
 import { writeFile } from 'node:fs/promises';
+import { lossArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -28,7 +28,9 @@ export default class LossSignOff extends CapstanCommand<typeof LossSignOff> {
   static override examples = [
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a --reason "told the desks" --confirm=c1',
   ];
-  static override args = { operation: string({ description: 'The failover’s id.', required: true }) };
+  static override args = {
+    operation: lossArgument({ description: 'The failover’s id.', required: true }),
+  };
   static override flags = {
     reason: stringFlag({ summary: 'For the record and the audit log.', helpValue: 'TEXT', required: true }),
     confirm: stringFlag({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),

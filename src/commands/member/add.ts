@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { memberArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, MEMBERSHIP_ERRORS, OPERATION_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -29,7 +29,7 @@ export default class MemberAdd extends CapstanCommand<typeof MemberAdd> {
     '<%= config.bin %> <%= command.id %> c1-new-york-2 --dry-run',
     '<%= config.bin %> <%= command.id %> c1-new-york-2 --confirm=c1 --timeout 2m',
   ];
-  static override args = { member: nameArgument({ description: 'The member.', required: true }) };
+  static override args = { member: memberArgument({ description: 'The member.', required: true }) };
   static override flags = {
     ...memberPlaceFlags,
     learner: boolean({ summary: 'Leave it a learner: it follows and never counts.' }),

@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { memberArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, MEMBERSHIP_ERRORS, OPERATION_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -25,7 +25,7 @@ export default class MemberPromote extends CapstanCommand<typeof MemberPromote> 
     'member_silent',
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1-new-york-2 --confirm=c1'];
-  static override args = { member: nameArgument({ description: 'The member.', required: true }) };
+  static override args = { member: memberArgument({ description: 'The member.', required: true }) };
   static override flags = {
     ...memberPlaceFlags,
     ...changeFlags('the cluster works so'),

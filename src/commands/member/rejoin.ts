@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { memberArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS, REJOIN_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -25,7 +25,7 @@ export default class MemberRejoin extends CapstanCommand<typeof MemberRejoin> {
     '<%= config.bin %> <%= command.id %> c1-new-york-1 --dry-run',
     '<%= config.bin %> <%= command.id %> c1-new-york-1 --confirm=c1 -o json',
   ];
-  static override args = { member: nameArgument({ description: 'The member.', required: true }) };
+  static override args = { member: memberArgument({ description: 'The member.', required: true }) };
   static override flags = {
     reclone: boolean({ summary: 'Clone it anew instead of rewinding it.' }),
     ...changeFlags('it counts again'),

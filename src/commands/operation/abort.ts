@@ -1,5 +1,5 @@
-import { string } from '@oclif/core/args';
 import { string as stringFlag } from '@oclif/core/flags';
+import { operationArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS, OPERATION_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -22,7 +22,9 @@ export default class OperationAbort extends CapstanCommand<typeof OperationAbort
   static override examples = [
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a --confirm=c1',
   ];
-  static override args = { operation: string({ description: 'The operation’s id.', required: true }) };
+  static override args = {
+    operation: operationArgument({ description: 'The operation’s id.', required: true }),
+  };
   static override flags = {
     confirm: stringFlag({ summary: 'Approve without a question: the cluster’s name.', helpValue: 'CLUSTER' }),
     reason: stringFlag({ summary: 'Why, for the journal and the audit log.', helpValue: 'TEXT' }),

@@ -1,4 +1,4 @@
-import { string } from '@oclif/core/args';
+import { operationArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import {
   ETCD_ERRORS,
@@ -34,7 +34,9 @@ export default class OperationResume extends CapstanCommand<typeof OperationResu
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a',
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a --accept-loss 500',
   ];
-  static override args = { operation: string({ description: 'The operation’s id.', required: true }) };
+  static override args = {
+    operation: operationArgument({ description: 'The operation’s id.', required: true }),
+  };
   static override flags = {
     'accept-loss': countFlag(0)({
       summary: 'A regional failover that stopped with loss_exceeds_plan: accept this many lost decisions.',

@@ -1,4 +1,4 @@
-import { string } from '@oclif/core/args';
+import { operationArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -17,7 +17,9 @@ export default class OperationShow extends CapstanCommand<typeof OperationShow> 
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a',
     '<%= config.bin %> <%= command.id %> failover-20261122t205916-3f9a --watch',
   ];
-  static override args = { operation: string({ description: 'The operation’s id.', required: true }) };
+  static override args = {
+    operation: operationArgument({ description: 'The operation’s id.', required: true }),
+  };
   static override flags = { ...watchFlags };
 
   protected override async execute(): Promise<CommandResult> {

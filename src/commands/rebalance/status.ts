@@ -1,4 +1,4 @@
-import { string } from '@oclif/core/args';
+import { operationArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -19,7 +19,7 @@ export default class RebalanceStatus extends CapstanCommand<typeof RebalanceStat
     '<%= config.bin %> <%= command.id %> -o json | jq .data.rebalances[].streams[].lagBytes',
   ];
   static override args = {
-    operation: string({ description: 'The rebalance’s operation; else all that are under way.' }),
+    operation: operationArgument({ description: 'The rebalance’s operation; else all that are under way.' }),
   };
   static override flags = { ...watchFlags };
 

@@ -1,5 +1,5 @@
 import { boolean, string } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { CONFIRM_ERRORS, ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcd } from '../../cli/estate.ts';
@@ -26,7 +26,7 @@ export default class RebalanceSweep extends CapstanCommand<typeof RebalanceSweep
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> c1 --apply --yes',
   ];
-  static override args = { cluster: nameArgument({ description: 'One cluster; else all.' }) };
+  static override args = { cluster: clusterArgument({ description: 'One cluster; else all.' }) };
   static override flags = {
     apply: boolean({ summary: 'Ask the leaders’ agents to drop what was found.' }),
     yes: boolean({ char: 'y', summary: 'Approve without a question.', dependsOn: ['apply'] }),

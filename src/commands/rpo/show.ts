@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -19,7 +19,7 @@ export default class RpoShow extends CapstanCommand<typeof RpoShow> {
     '<%= config.bin %> <%= command.id %> c1 --watch',
     '<%= config.bin %> <%= command.id %> -o json | jq .data.clusters[].lagMs',
   ];
-  static override args = { cluster: nameArgument({ description: 'One cluster; else all.' }) };
+  static override args = { cluster: clusterArgument({ description: 'One cluster; else all.' }) };
   static override flags = { ...watchFlags };
 
   protected override async execute(): Promise<CommandResult> {

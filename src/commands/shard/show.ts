@@ -1,12 +1,9 @@
 import { CapstanCommand } from '../../cli/base-command.ts';
-import { custom } from '@oclif/core/args';
-import { wholeNumber } from '../../cli/arguments.ts';
+import { shardArgument } from '../../cli/arguments.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
 import { openEstate, withEtcdReader } from '../../cli/estate.ts';
 import { readShard, shardSections } from '../../cli/present/shard.ts';
 import type { CommandResult } from '../../cli/result.ts';
-
-const shardArgument = custom<number>({ parse: async (input) => wholeNumber(input, 'a shard') });
 
 export default class ShardShow extends CapstanCommand<typeof ShardShow> {
   static override summary =

@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { ETCD_ERRORS, SWITCHOVER_REFUSALS } from '../../cli/error-groups.ts';
 import { lookUp } from '../../cli/estate.ts';
@@ -20,7 +20,7 @@ export default class SwitchoverPlan extends CapstanCommand<typeof SwitchoverPlan
     ...SWITCHOVER_REFUSALS,
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> c1'];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     target: nameFlag({ summary: 'Plan for this member instead of the first candidate.' }),
     'pause-budget': durationFlag({ summary: 'The longest write pause, instead of the contract’s.' }),

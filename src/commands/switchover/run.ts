@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { nameArgument } from '../../cli/arguments.ts';
+import { clusterArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import {
   CONFIRM_ERRORS,
@@ -31,7 +31,7 @@ export default class SwitchoverRun extends CapstanCommand<typeof SwitchoverRun> 
     '<%= config.bin %> <%= command.id %> c1 --dry-run',
     '<%= config.bin %> <%= command.id %> c1 --confirm=c1 --pause-budget 2s -o json',
   ];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     target: nameFlag({ summary: 'Hand over to this member instead of the first candidate.' }),
     'pause-budget': durationFlag({ summary: 'The longest write pause, instead of the contract’s.' }),

@@ -1,4 +1,4 @@
-import { nameArgument } from '../../../cli/arguments.ts';
+import { clusterArgument } from '../../../cli/arguments.ts';
 import { CapstanCommand } from '../../../cli/base-command.ts';
 import { nameFlag } from '../../../cli/flags.ts';
 import { facts } from '../../../cli/render/section.ts';
@@ -24,7 +24,7 @@ export default class SandboxMemberAdd extends CapstanCommand<typeof SandboxMembe
     '<%= config.bin %> <%= command.id %> c1 --region madrid',
     '<%= config.bin %> <%= command.id %> c1 --region new-york -o name',
   ];
-  static override args = { cluster: nameArgument({ description: 'The cluster.', required: true }) };
+  static override args = { cluster: clusterArgument({ description: 'The cluster.', required: true }) };
   static override flags = {
     name: sandboxFlag(),
     region: nameFlag({ summary: 'Where it is.', required: true }),
