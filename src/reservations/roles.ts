@@ -19,6 +19,12 @@ const LOGIN_ROLES: Readonly<Record<keyof RolePasswords, string>> = {
   reader: 'login noinherit',
 };
 
+/**
+ * A subscription's worker hears nothing while a commit of its own waits for followers, which takes seconds while shards are copied;
+ * ended for that, it would begin again and again. Settings of a role don't reach those who stream physically. (Postgres source, InitPostgres.)
+ */
+const LOGICAL_SENDER_TIMEOUT = '20s';
+
 /** A session that hides warnings would take a cancelled sync wait for a success; one that idles would hold a shard. */
 const DECIDING_ROLES = ['gateway', 'app', 'operator'] as const;
 
@@ -56,6 +62,7 @@ export async function ensureRoles({
       `alter role capstan_${role} set idle_in_transaction_session_timeout = '10s'`,
     );
   }
+  statements.push(`alter role capstan_replication set wal_sender_timeout = '${LOGICAL_SENDER_TIMEOUT}'`);
   await client.query('begin');
   try {
     for (const statement of statements) await client.query(statement);

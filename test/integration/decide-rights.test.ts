@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresRole } from '../../src/config/estate-config.ts';
+import { findPostgresBinaries } from '../../src/postgres/binaries.ts';
 import { connect, sqlStateOf } from '../../src/postgres/connection.ts';
 import { migrate } from '../../src/reservations/migrate.ts';
 import { ensureRoles } from '../../src/reservations/roles.ts';
@@ -93,6 +96,19 @@ describe('roles and migrations', () => {
     operator: postgresPassword('operator'),
     reader: postgresPassword('reader'),
   };
+
+  it('a subscription’s sender bears a longer silence than the server’s setting', async () => {
+    await superuser.query(`alter system set wal_sender_timeout = '5s'`);
+    await superuser.query('select pg_reload_conf()');
+    const { host, port, database } = postgres;
+    const conninfo = `host=${host} port=${port} dbname=${database} user=capstan_replication replication=database`;
+    const psql = (await findPostgresBinaries()).path('psql');
+    const { stdout } = await promisify(execFile)(psql, ['-XAtc', 'show wal_sender_timeout', conninfo], {
+      env: { ...process.env, PGPASSWORD: postgresPassword('replication') },
+      timeout: 10_000,
+    });
+    expect(stdout.trim()).toBe('20s');
+  });
 
   it('passwords are stored as SCRAM verifiers and changed by a repeat; the old one no longer opens', async () => {
     await ensureRoles({ client: superuser, passwords });
