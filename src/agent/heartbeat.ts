@@ -7,7 +7,7 @@ import type { MemberContext } from './context.ts';
 import { parseFollowerName } from './follower-name.ts';
 import type { AgentLiveness } from './liveness.ts';
 import type { Session } from './local-session.ts';
-import { timelineOfWalFile } from './timeline-history.ts';
+import { readTimeline, TIMELINE_COLUMNS, type TimelineRow } from './replay-timeline.ts';
 import type { Walsender } from './sync-set.ts';
 
 /** What the other parts know, asked at each beat. */
@@ -18,14 +18,11 @@ export interface HeartbeatSources {
   readonly epoch: () => number;
 }
 
-interface BeatRow {
+interface BeatRow extends TimelineRow {
   readonly recovering: boolean;
   readonly received: string | null;
   readonly replayed: string | null;
   readonly flushed: string | null;
-  readonly wal_file: string | null;
-  readonly received_timeline: number | null;
-  readonly checkpoint_timeline: number;
   readonly names: string;
 }
 
@@ -34,9 +31,7 @@ const BEAT = `
     pg_last_wal_receive_lsn()::text as received,
     pg_last_wal_replay_lsn()::text as replayed,
     case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end::text as flushed,
-    case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_insert_lsn()) end as wal_file,
-    (select received_tli from pg_stat_wal_receiver) as received_timeline,
-    (select timeline_id from pg_control_checkpoint()) as checkpoint_timeline,
+    ${TIMELINE_COLUMNS},
     current_setting('synchronous_standby_names') as names`;
 
 const BEAT_TIMEOUT_MS = 800;
@@ -103,7 +98,7 @@ export class Heartbeat {
       reason,
       term: memory.value.highestTerm,
       epoch: this.#sources.epoch(),
-      timeline: timelineOf(row),
+      timeline: await this.#timelineOf(row),
       postgresUp: row !== undefined,
       writable: row?.recovering === false,
       receivedLsn: row?.received ?? null,
@@ -116,12 +111,11 @@ export class Heartbeat {
       at: timestampOf(clock),
     };
   }
-}
 
-function timelineOf(row: BeatRow | undefined): number | null {
-  if (row === undefined) return null;
-  const current = row.wal_file === null ? undefined : timelineOfWalFile(row.wal_file);
-  return current ?? Math.max(row.received_timeline ?? 0, row.checkpoint_timeline);
+  async #timelineOf(row: BeatRow | undefined): Promise<number | null> {
+    if (row === undefined) return null;
+    return readTimeline(this.#session, row, row.replayed).catch(() => null);
+  }
 }
 
 function followers(walsenders: readonly Walsender[], flushed: string | null): FollowerFacts[] {

@@ -6,25 +6,20 @@ import type { MemberContext } from './context.ts';
 import type { Session } from './local-session.ts';
 import { ProgressRing } from './progress-ring.ts';
 import { type Handover, readPositions } from './replication-facts.ts';
-import { timelineOfWalFile } from './timeline-history.ts';
+import { readTimeline, TIMELINE_COLUMNS, type TimelineRow } from './replay-timeline.ts';
 
 const PUBLISH_EVERY_MS = 1_000;
 
-interface ProgressRow {
+interface ProgressRow extends TimelineRow {
   readonly recovering: boolean;
   readonly lsn: string | null;
-  readonly wal_file: string | null;
-  readonly received_timeline: number | null;
-  readonly checkpoint_timeline: number;
   readonly replayed_until: Date | null;
 }
 
 const PROGRESS = `
   select pg_is_in_recovery() as recovering,
     case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end::text as lsn,
-    case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_insert_lsn()) end as wal_file,
-    (select received_tli from pg_stat_wal_receiver) as received_timeline,
-    (select timeline_id from pg_control_checkpoint()) as checkpoint_timeline,
+    ${TIMELINE_COLUMNS},
     pg_last_xact_replay_timestamp() as replayed_until`;
 
 const LINEAGE = `
@@ -100,7 +95,7 @@ export class Progress {
       member,
       incarnation,
       term,
-      timeline: timelineOf(row),
+      timeline: await readTimeline(this.#session, row, row.lsn),
       lsn: row.lsn,
       positions,
       lineageDigest: digest,
@@ -109,9 +104,4 @@ export class Progress {
       at,
     };
   }
-}
-
-function timelineOf(row: ProgressRow): number {
-  const current = row.wal_file === null ? undefined : timelineOfWalFile(row.wal_file);
-  return current ?? Math.max(row.received_timeline ?? 0, row.checkpoint_timeline);
 }

@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import type { AgentContext } from './context.ts';
 import { spawnEnvironment, spawnIdentity } from '../postgres/run-as.ts';
 import type { Session } from './local-session.ts';
-import { type OwnPosition, segmentAfter, segmentBefore, timelineOfWalFile } from './timeline-history.ts';
+import { readReplayTimeline } from './replay-timeline.ts';
+import { type OwnPosition, segmentAfter, timelineOfWalFile } from './timeline-history.ts';
 
 export interface StandbyPosition extends OwnPosition {
   readonly receivedLsn: string | null;
@@ -19,10 +20,7 @@ interface PositionRow {
   readonly checkpoint_timeline: number;
 }
 
-/**
- * Where a standby's replay stands. Its timeline is that of the newest WAL segment file that holds the last replayed byte:
- * pg_control tells it only as of the last restart point.
- */
+/** Where a standby's replay stands. */
 export async function readStandbyPosition(session: Session): Promise<StandbyPosition> {
   const row = await session.one<PositionRow>(
     `select pg_last_wal_replay_lsn()::text as replayed, pg_last_wal_receive_lsn()::text as received,
@@ -31,15 +29,14 @@ export async function readStandbyPosition(session: Session): Promise<StandbyPosi
        (select timeline_id from pg_control_checkpoint()) as checkpoint_timeline`,
   );
   const lsn = row.replayed ?? '0/0';
-  const segment = segmentBefore(lsn, Number(row.segment_bytes)) ?? '';
-  const files = await session.query<{ name: string }>(
-    `select name from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$' and substr(name, 9) = $1`,
-    [segment],
-  );
-  const timelines = files.map(({ name }) => timelineOfWalFile(name) ?? 0);
+  const timeline = await readReplayTimeline(session, {
+    replayed: lsn,
+    segmentBytes: Number(row.segment_bytes),
+    checkpointTimeline: row.checkpoint_timeline,
+  });
   return {
     systemIdentifier: row.system_identifier,
-    timeline: Math.max(row.checkpoint_timeline, ...timelines),
+    timeline,
     lsn,
     receivedLsn: row.received,
   };

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { readProgress } from '../../src/controlplane/progress.ts';
 import { promotionDifferences } from '../../src/controlplane/failover/verification.ts';
 import type { AuthorityRecord, DecidedPrefix, InSyncRecord } from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import { decideOnce, headPosition, REFUSALS } from '../support/agent-claims.ts';
+import { eventually } from '../support/etcd.ts';
 import { createTestEstate, type TestEstate, TRIO } from '../support/agents.ts';
 
 let world: TestEstate;
@@ -165,5 +167,28 @@ describe('a failover by records that another process writes', () => {
     const client = await world.connect('m2');
     const { rows } = await client.query('select degraded, sync_names from capstan.lease');
     expect(rows).toEqual([{ degraded: false, sync_names: `ANY 1 ("m1_${incarnation}")` }]);
+  });
+
+  test('who follows nobody any more says which timeline it holds, long before its next restart point', async () => {
+    const remote = await world.connect('m3');
+    await world.agent('m2').end('SIGKILL');
+    const pid = await world.postmaster('m2');
+    if (pid > 1) process.kill(pid, 'SIGKILL');
+    await eventually('m3 receives nothing', async () => {
+      const { rows } = await remote.query('select 1 from pg_stat_wal_receiver');
+      return rows.length === 0;
+    });
+    const { rows } = await remote.query<{ at: number }>(
+      'select timeline_id as at from pg_control_checkpoint()',
+    );
+    expect(rows).toEqual([{ at: 1 }]);
+    const since = new Date().toISOString();
+    const view = await world.until('m3 has beaten', ({ heartbeats }) => {
+      const beat = heartbeats.get('m3')?.value;
+      return beat !== undefined && beat.at > since;
+    });
+    expect(view.heartbeats.get('m3')?.value.timeline).toBe(2);
+    const progress = await readProgress(world.port, world.keys, 'c1');
+    expect(progress.get('m3')?.timeline).toBe(2);
   });
 });

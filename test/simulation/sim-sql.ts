@@ -155,7 +155,7 @@ function walsenderRows({ walsenders }: SimServer): readonly Row[] {
 }
 
 function beat({ server }: Statement): readonly Row[] {
-  const { postgres, replayed, mode, settings } = server;
+  const { postgres, replayed, mode, settings, receiver } = server;
   const recovering = mode !== 'primary';
   const end = lsnText(postgres.endLsn);
   return [
@@ -165,8 +165,9 @@ function beat({ server }: Statement): readonly Row[] {
       replayed: recovering ? lsnText(postgres.disk.wal[replayed - 1]?.lsn ?? 0) : null,
       flushed: end,
       wal_file: recovering ? null : `${timelineHex(server.postgres.disk)}${'0'.repeat(16)}`,
-      received_timeline: recovering ? postgres.disk.timeline : null,
+      received_timeline: recovering && receiver.present ? postgres.disk.timeline : null,
       checkpoint_timeline: 1,
+      segment_bytes: String(16 * 1024 * 1024),
       names: settings.agents,
     },
   ];
