@@ -59,7 +59,7 @@ export function resumeWhatHoldsNothing(world: World): void {
 
 export function rebuildWhatIsShut(world: World, healed: boolean): void {
   const { authority } = world.invariants;
-  for (const { member } of world.members) {
+  for (const { member } of world.membersOf(world.cluster)) {
     const shut = world.memoryOf(member).value.quarantine !== null;
     const leads = authority?.leader === member;
     if (shut && !leads && authority?.phase === 'open' && (healed || world.scheduler.random.chance(0.2)))

@@ -3,6 +3,7 @@ import { register } from '../../src/agent/actions/register.ts';
 import type { MemberContext } from '../../src/agent/context.ts';
 import { newIncarnation } from '../../src/agent/incarnation.ts';
 import { type AgentMemory, blankMemory, type Memory } from '../../src/agent/memory.ts';
+import type { MoveGround } from '../../src/agent/moves/ground.ts';
 import { runParts } from '../../src/agent/parts.ts';
 import { Progress } from '../../src/agent/progress.ts';
 import type { DataMaker } from '../../src/agent/data-maker.ts';
@@ -65,6 +66,8 @@ export interface SimAgentOptions {
   readonly region: string;
   /** Whether it tells what it holds, which only a failover to another region asks for. */
   readonly publishes: boolean;
+  /** Whether shards may be moved between clusters. */
+  readonly moves: boolean;
 }
 
 /** The agent's own parts over simulated ports. It never ends by itself. */
@@ -103,7 +106,7 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
         handoversOf(watch.current(), context.cluster),
       );
       await Promise.all([
-        runParts({ context, postgres: own, make, watch, signal: never }),
+        runParts({ context, postgres: own, make, watch, signal: never, ...(options.moves ? { moveGround } : {}) }),
         options.publishes ? progress.run(never) : undefined,
       ]);
     } catch (error) {
@@ -112,6 +115,13 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
     }
   }
 }
+
+/** A source's member is all of its address; there is no disk to fill, and no log to read. */
+const moveGround: MoveGround = {
+  sourceOf: (_, member) => Promise.resolve(member),
+  diskFreeBytes: () => Promise.resolve(undefined),
+  lastErrorOf: () => Promise.resolve(undefined),
+};
 
 /** Planted: a clock that stands still while the process does. */
 function clockFor(process: SimProcess, planted: Planted): Clock {
