@@ -77,7 +77,8 @@ export class ApplyWorker {
       }
       server.process.deliver('logical', () => {
         const copied = from === undefined ? server.senders.snapshot(this.name) : undefined;
-        const sender = from === undefined ? undefined : server.senders.connect(this, { name: this.name, from });
+        const sender =
+          from === undefined ? undefined : server.senders.connect(this, { name: this.name, from });
         const refused = from === undefined ? copied === undefined : typeof sender === 'string';
         network.send(
           { from: there, to: here, label: refused ? '' : `${source.member} answers ${this.name}` },
@@ -100,7 +101,9 @@ export class ApplyWorker {
 
   /** In reality table by table, each in a transaction of its own. */
   #copy({ upTo, rows }: { readonly upTo: number; readonly rows: readonly ShardRows[] }): void {
-    const takesMs = this.#random.chance(0.2) ? this.#random.between(300, 2_500) : this.#random.between(5, 300);
+    const takesMs = this.#random.chance(0.2)
+      ? this.#random.between(300, 2_500)
+      : this.#random.between(5, 300);
     this.#server.process.timer(takesMs, () => {
       if (!this.#alive) return;
       const change = { kind: 'copy', name: this.name, upTo, rows } as const;

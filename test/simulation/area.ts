@@ -39,7 +39,11 @@ export interface Area {
   readonly always: readonly string[];
   /** The trouble lasts for at most this long. */
   readonly troubleMostMs: number;
+  /** And for at least this; default: 3 s. */
+  readonly troubleLeastMs?: number;
   readonly person: Person;
+  /** Default: 2 s. */
+  readonly personEveryMs?: number;
   /** With one fault at one step: what became of it can be seen after so long; default: 15 s. */
   readonly stepMs?: number;
   /** Brings about one operation, for a fault at one of its writes. */
@@ -136,8 +140,10 @@ const ALL: Readonly<Record<AreaName, Area>> = {
     owners: ['c1', 'c1', 'c1', 'c2'],
     faults: REBALANCE_FAULTS,
     always: ['flip held up', 'coordinator killed at a request'],
-    troubleMostMs: 16_000,
+    troubleLeastMs: 6_000,
+    troubleMostMs: 15_000,
     person: rebalancePerson,
+    personEveryMs: 1_000,
     stepMs: 25_000,
     begin: beginRebalance,
     few: { writes: 24, every: 4 },

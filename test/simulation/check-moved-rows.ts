@@ -54,7 +54,10 @@ export class MovedRowsCheck {
         if (typeof fence(inputs, asked) === 'string') continue;
         const also = confirming.get(shard);
         if (also !== undefined)
-          this.#options.report('one-authority', `${also} and ${postgres.member} can both confirm for shard ${shard}`);
+          this.#options.report(
+            'one-authority',
+            `${also} and ${postgres.member} can both confirm for shard ${shard}`,
+          );
         confirming.set(shard, postgres.member);
       }
     }
@@ -70,7 +73,10 @@ export class MovedRowsCheck {
         return owner !== undefined && this.#moves.leaderOf(owner) === postgres;
       });
       if (owned.length > 0)
-        report('wipes-nothing-owned', `${member} wipes ${owned.join(', ')}, which the map gives to its cluster`);
+        report(
+          'wipes-nothing-owned',
+          `${member} wipes ${owned.join(', ')}, which the map gives to its cluster`,
+        );
     }
     if (change.kind !== 'adopt' || tables === undefined) return;
     for (const { shard, generation, state, withheld } of change.shards) {
@@ -89,9 +95,14 @@ export class MovedRowsCheck {
     const key = `${told.shard}/${told.token}`;
     const before = this.#told.get(key);
     const same =
-      before?.position === told.position && before.outcome === told.outcome && before.generation === told.generation;
+      before?.position === told.position &&
+      before.outcome === told.outcome &&
+      before.generation === told.generation;
     if (before !== undefined && !same && !this.#isLost(before))
-      this.#options.report('one-outcome', `${named(told)} was told to ${client}, and before it ${named(before)}`);
+      this.#options.report(
+        'one-outcome',
+        `${named(told)} was told to ${client}, and before it ${named(before)}`,
+      );
     this.#told.set(key, told);
   }
 

@@ -1,6 +1,17 @@
-import { MOVE_OBJECTS, type MoveRecord, type MoveReport, otherOf, streamPrefix } from '../../src/domain/move-records.ts';
+import {
+  MOVE_OBJECTS,
+  type MoveRecord,
+  type MoveReport,
+  otherOf,
+  streamPrefix,
+} from '../../src/domain/move-records.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
-import type { AuthorityRecord, InSyncRecord, MembershipRecord, ShardRecord } from '../../src/domain/records.ts';
+import type {
+  AuthorityRecord,
+  InSyncRecord,
+  MembershipRecord,
+  ShardRecord,
+} from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
 import type { Planted } from './planted.ts';
 import type { SimPostgres } from './sim-postgres.ts';
@@ -109,7 +120,8 @@ export class MoveCheck {
     const was = this.#moves.get(key ?? '');
     const step = `${was?.phase} -> ${stream?.phase}`;
     if (next.cluster !== before.cluster) {
-      const flips = step === 'seal -> turn' && stream?.owner === next.cluster && stream.leg === (was?.leg ?? 0) + 1;
+      const flips =
+        step === 'seal -> turn' && stream?.owner === next.cluster && stream.leg === (was?.leg ?? 0) + 1;
       if (!flips || next.generation !== before.generation + 1) wrong(`it goes to ${next.cluster} by ${step}`);
     } else if (next.generation !== before.generation) wrong(`its generation rises by ${step}`);
     else if (next.state === 'sealed' && step !== 'follow -> seal') wrong(`it is sealed by ${step}`);
@@ -193,7 +205,8 @@ export class MoveCheck {
       const server = postgres?.server;
       if (said?.term !== this.authorities.get(cluster)?.term || server?.mode !== 'primary') continue;
       const left = objectsOf(postgres).filter((name) => name.startsWith(streamPrefix(stream)));
-      const rows = cluster === stream.owner ? [] : stream.shards.filter((shard) => server.tables.heads.has(shard));
+      const rows =
+        cluster === stream.owner ? [] : stream.shards.filter((shard) => server.tables.heads.has(shard));
       if (left.length + rows.length > 0)
         report('nothing-is-left', `${cluster} has ${left.join(', ')} and rows of ${rows.join(', ')}`);
     }
@@ -221,6 +234,10 @@ export class MoveCheck {
 
 function objectsOf(postgres: SimPostgres | undefined): readonly string[] {
   const { moves } = postgres?.server?.tables ?? new Tables();
-  const names = [...moves.subscriptions.keys(), ...moves.publications.keys(), ...(postgres?.disk.slots.keys() ?? [])];
+  const names = [
+    ...moves.subscriptions.keys(),
+    ...moves.publications.keys(),
+    ...(postgres?.disk.slots.keys() ?? []),
+  ];
   return names.filter((name) => name.startsWith(MOVE_OBJECTS));
 }

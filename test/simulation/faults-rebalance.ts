@@ -4,7 +4,7 @@ import { type Fault, FAULTS } from './faults.ts';
 import { rebalanceIn } from './rebalance-person.ts';
 import type { World } from './world.ts';
 
-const LESS_OFTEN = 0.35;
+const LESS_OFTEN = 0.2;
 
 const pickCluster = (world: World): World =>
   world.focus(world.scheduler.random.pick(world.clusters) ?? world.cluster);
@@ -14,7 +14,7 @@ export const REBALANCE_FAULTS: readonly Fault[] = [
   ...FAULTS.map(({ name, weight, inject, ...fault }) => ({
     ...fault,
     name,
-    weight: name.startsWith('coordinator') ? weight : weight * LESS_OFTEN,
+    weight: weight * (name.startsWith('coordinator') ? 0.4 : LESS_OFTEN),
     inject: (world: World) => inject(pickCluster(world)),
   })),
   {

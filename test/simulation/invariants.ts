@@ -198,7 +198,9 @@ export class Invariants {
     if (writer !== undefined && writer !== member)
       this.report('terms-only-rise', `${writer} and ${member} both decided under term ${change.term}`);
     this.#writerOf.set(change.term, member);
-    const before = log.slice(0, -1).findLast((record) => headAfter(record.change, change.shard) !== undefined);
+    const before = log
+      .slice(0, -1)
+      .findLast((record) => headAfter(record.change, change.shard) !== undefined);
     const expected = (before === undefined ? 0 : (headAfter(before.change, change.shard) ?? 0)) + 1;
     if (change.position !== expected)
       this.report(

@@ -46,7 +46,10 @@ export class LogicalSenders {
   }
 
   /** A worker asks for what comes after `from`; a text is Postgres's error. What the slot has let go of is not sent, and nobody is told. */
-  connect(worker: ApplyWorker, { name, from }: { readonly name: string; readonly from: number }): LogicalSender | string {
+  connect(
+    worker: ApplyWorker,
+    { name, from }: { readonly name: string; readonly from: number },
+  ): LogicalSender | string {
     const { postgres, mode, answers, tables, nextPid } = this.#server;
     const slot = postgres.disk.slots.get(name);
     if (mode !== 'primary' || !answers) return 'connection refused';

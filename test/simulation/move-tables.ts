@@ -29,9 +29,19 @@ export type MoveChange =
   | { readonly kind: 'apply'; readonly name: string; readonly on: boolean }
   | { readonly kind: 'unsubscribe'; readonly name: string }
   /** The source's rows as of `upTo` of its log. */
-  | { readonly kind: 'copy'; readonly name: string; readonly upTo: number; readonly rows: readonly ShardRows[] }
+  | {
+      readonly kind: 'copy';
+      readonly name: string;
+      readonly upTo: number;
+      readonly rows: readonly ShardRows[];
+    }
   /** One transaction of the source, applied; with it goes how far the source's log was applied. */
-  | { readonly kind: 'rows'; readonly name: string; readonly upTo: number; readonly changes: readonly Change[] }
+  | {
+      readonly kind: 'rows';
+      readonly name: string;
+      readonly upTo: number;
+      readonly changes: readonly Change[];
+    }
   | {
       readonly kind: 'seal';
       readonly shards: readonly { readonly shard: number; readonly mapVersion: number }[];

@@ -42,7 +42,9 @@ export class Network {
 
   /** Whether something lies between it and etcd, or its messages take their time. */
   isHindered(host: string): boolean {
-    return this.isCut(host, 'etcd') || this.isCut('etcd', host) || this.#slow.has(host) || this.#slow.has('etcd');
+    return (
+      this.isCut(host, 'etcd') || this.isCut('etcd', host) || this.#slow.has(host) || this.#slow.has('etcd')
+    );
   }
 
   delayMs(from: string, to: string): number {

@@ -64,11 +64,11 @@ function goOn(world: World, healed: boolean): void {
     world.coordinate({ kind: 'hold', id, paused: false });
   if (operation.phase !== 'standing') {
     // Who can't be brought there is brought to an end.
-    if (healed && random.chance(0.25)) end(world, operation, streams);
+    if (healed && random.chance(0.15)) end(world, operation, streams);
     else world.coordinate({ kind: 'resume', id });
     return;
   }
-  if (healed && random.chance(0.6)) end(world, operation, streams);
+  if (healed && random.chance(0.3)) end(world, operation, streams);
   else world.coordinate({ kind: 'goal', id, goal: nextGoal(world, streams), pauseBudgetMs: undefined });
 }
 
@@ -78,7 +78,7 @@ function nextGoal({ scheduler: { random } }: World, streams: Streams): MoveGoalK
   const away = streams.some(({ owner, from }) => owner !== from);
   const goals: readonly MoveGoalKind[] = away
     ? ['reverse', 'reverse', 'complete', 'verify', 'cutover']
-    : ['cutover', 'cutover', 'cutover', 'copy', 'verify', 'cancel'];
+    : ['cutover', 'cutover', 'cutover', 'cutover', 'cutover', 'copy', 'verify'];
   return random.pick(goals) ?? 'complete';
 }
 

@@ -39,7 +39,9 @@ async function runWorld(options: WorldOptions): Promise<SeedResult> {
   const { scheduler, eyes } = world;
   const { random } = scheduler;
   const troubleMs =
-    options.at === undefined ? random.between(3_000, world.area.troubleMostMs) : BEGINS_AT_MS + (world.area.stepMs ?? STEP_MS);
+    options.at === undefined
+      ? random.between(world.area.troubleLeastMs ?? 3_000, world.area.troubleMostMs)
+      : BEGINS_AT_MS + (world.area.stepMs ?? STEP_MS);
   const faults = options.at === undefined ? world.disturb(troubleMs) : undefined;
   const broken = () => eyes.verdict.violation !== undefined;
   watchAsPerson(world, () => scheduler.now > troubleMs);
@@ -58,8 +60,9 @@ async function runWorld(options: WorldOptions): Promise<SeedResult> {
     world.owners.every((_, shard) => (world.toldAt.get(shard) ?? 0) > troubleMs + 500);
   const leftovers = () => eyes.moves?.leftovers ?? [];
   const left = () => world.operations.running;
-  await scheduler.run(troubleMs + AGAIN_WITHIN_MS, () =>
-    broken() || (decidesAgain() && left().length === 0 && leftovers().length === 0),
+  await scheduler.run(
+    troubleMs + AGAIN_WITHIN_MS,
+    () => broken() || (decidesAgain() && left().length === 0 && leftovers().length === 0),
   );
   if (!broken() && !decidesAgain())
     eyes.report(

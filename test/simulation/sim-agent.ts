@@ -15,6 +15,7 @@ import { openBootstrap } from '../../src/controlplane/leader-records.ts';
 import { readContract } from '../../src/controlplane/store.ts';
 import { unreachableError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import { askOldMap, watchOldMap } from './old-map.ts';
 import type { Planted } from './planted.ts';
 import type { SimProcess } from './process.ts';
 import { SimMemberPostgres } from './sim-member-postgres.ts';
@@ -72,15 +73,19 @@ export interface SimAgentOptions {
 
 /** The agent's own parts over simulated ports. It never ends by itself. */
 export async function runSimAgent(options: SimAgentOptions): Promise<void> {
-  const { process, postgres, etcd, keys, cluster, region } = options;
-  const clock = clockFor(process, postgres.environment.planted);
+  const { process, postgres, keys, cluster, region } = options;
+  const { planted } = postgres.environment;
+  const isBehind = planted === 'wipes-by-an-old-map';
+  const etcd = isBehind ? askOldMap(options) : options.etcd;
+  const clock = clockFor(process, planted);
   const { member } = postgres;
   const logger = loggerOf(process);
   const never = new AbortController().signal;
   for (;;) {
     try {
       const contract = await readContract(etcd, keys);
-      const watch = await watchEstate({ etcd, keys, clock });
+      const estate = await watchEstate({ etcd, keys, clock });
+      const watch = isBehind ? watchOldMap(estate) : estate;
       const memory = options.memory.openedBy(process);
       const context: MemberContext = {
         cluster,
@@ -106,7 +111,14 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
         handoversOf(watch.current(), context.cluster),
       );
       await Promise.all([
-        runParts({ context, postgres: own, make, watch, signal: never, ...(options.moves ? { moveGround } : {}) }),
+        runParts({
+          context,
+          postgres: own,
+          make,
+          watch,
+          signal: never,
+          ...(options.moves ? { moveGround } : {}),
+        }),
         options.publishes ? progress.run(never) : undefined,
       ]);
     } catch (error) {

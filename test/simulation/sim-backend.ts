@@ -18,7 +18,11 @@ export class SimBackend {
   #queue: (() => void)[] = [];
   #busy = false;
 
-  constructor(client: SimProcess, server: SimServer, { waits, purpose }: { readonly waits: boolean; readonly purpose: string }) {
+  constructor(
+    client: SimProcess,
+    server: SimServer,
+    { waits, purpose }: { readonly waits: boolean; readonly purpose: string },
+  ) {
     this.#client = client;
     this.server = server;
     this.#pid = server.nextPid;

@@ -33,7 +33,8 @@ function setLockTimeout({ server, values: [ms], pid }: Statement): readonly Row[
   return [];
 }
 
-const quoted = (text: string): readonly string[] => [...text.matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? '');
+const quoted = (text: string): readonly string[] =>
+  [...text.matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? '');
 const nameIn = ({ text }: Statement): string => quoted(text)[0] ?? '';
 
 /** A catalog's change is a transaction like any other; these sessions wait for no follower. */
@@ -154,11 +155,13 @@ function moveFacts({ server }: Statement): readonly Row[] {
 }
 
 function heads({ server: { tables }, values: [shards] }: Statement): readonly Row[] {
-  return (shards as readonly number[]).toSorted((a, b) => a - b).flatMap((shard) => {
-    const position = tables.heads.get(shard);
-    if (position === undefined) return [];
-    return [{ shard, position: String(position), marker: tables.moves.markers.get(shard) ?? null }];
-  });
+  return (shards as readonly number[])
+    .toSorted((a, b) => a - b)
+    .flatMap((shard) => {
+      const position = tables.heads.get(shard);
+      if (position === undefined) return [];
+      return [{ shard, position: String(position), marker: tables.moves.markers.get(shard) ?? null }];
+    });
 }
 
 function wiped({ server: { tables }, values: [operation, attempt, shards] }: Statement): readonly Row[] {

@@ -46,7 +46,9 @@ async function lockedly(
       reject(error as Error);
     }
   };
-  locks.takeAll(taken, server.lockTimeouts.get(pid) ?? LOCK_MS, act, () => reject(new SqlError('55P03', 'a head is locked')));
+  locks.takeAll(taken, server.lockTimeouts.get(pid) ?? LOCK_MS, act, () =>
+    reject(new SqlError('55P03', 'a head is locked')),
+  );
   await promise;
 }
 
@@ -68,7 +70,10 @@ export async function sealShards(statement: Statement): Promise<readonly Row[]> 
       if (handover !== undefined && position < Number(handover))
         throw new SqlError(FenceState.shardNotOwned, `shard ${shard} ends below its handover`);
       if (row.generation !== generation || row.mapVersion > mapVersion)
-        throw new SqlError(FenceState.staleGeneration, `another generation or a later map of ${shard} was seen`);
+        throw new SqlError(
+          FenceState.staleGeneration,
+          `another generation or a later map of ${shard} was seen`,
+        );
     }
     const sealed = named.map((one) => ({ shard: one.shard, mapVersion: one.map_version }));
     return { kind: 'seal', shards: sealed, marker: String(marker) };

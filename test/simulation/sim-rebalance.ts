@@ -17,7 +17,12 @@ export type RebalanceTask =
       readonly shards: readonly (readonly number[])[];
       readonly pauseBudgetMs: number;
     }
-  | { readonly kind: 'goal'; readonly id: string; readonly goal: MoveGoalKind; readonly pauseBudgetMs?: number | undefined }
+  | {
+      readonly kind: 'goal';
+      readonly id: string;
+      readonly goal: MoveGoalKind;
+      readonly pauseBudgetMs?: number | undefined;
+    }
   | { readonly kind: 'hold'; readonly id: string; readonly paused: boolean };
 
 /** What a person types of a rebalance, and how it ended. */

@@ -2,7 +2,12 @@ import type { Compared, MoveSides } from '../../src/controlplane/rebalance/ports
 import { readRecord } from '../../src/controlplane/store.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
 import { refusedError, unreachableError } from '../../src/domain/errors.ts';
-import { type MoveDifference, type MoveRecord, otherOf, type Positions } from '../../src/domain/move-records.ts';
+import {
+  type MoveDifference,
+  type MoveRecord,
+  otherOf,
+  type Positions,
+} from '../../src/domain/move-records.ts';
 import type { AuthorityRecord } from '../../src/domain/records.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import { rowsOf, type ShardRows } from './move-tables.ts';
@@ -73,13 +78,20 @@ function differenceIn(
   if (sealed && owner.position !== other.position) return 'the sealed position';
   const upTo = ({ tokens }: ShardRows) =>
     new Map(
-      tokens.filter(([, { position }]) => position <= other.position).map(([token, row]) => [row.position, token]),
+      tokens
+        .filter(([, { position }]) => position <= other.position)
+        .map(([token, row]) => [row.position, token]),
     );
   const [mine, twin] = [upTo(owner), upTo(other)];
   for (let position = 1; position <= other.position; position += 1)
-    if (mine.get(position) === undefined || mine.get(position) !== twin.get(position)) return `position ${position}`;
+    if (mine.get(position) === undefined || mine.get(position) !== twin.get(position))
+      return `position ${position}`;
   if (!sealed) return undefined;
-  const keys = ({ lineage }: ShardRows) => lineage.map(([key]) => key).toSorted().join(' ');
+  const keys = ({ lineage }: ShardRows) =>
+    lineage
+      .map(([key]) => key)
+      .toSorted()
+      .join(' ');
   return keys(owner) === keys(other) ? undefined : 'the lineage';
 }
 

@@ -104,7 +104,8 @@ export class StepStrike {
   #planned(who: 'leader' | 'target'): string | undefined {
     const { operations, invariants, members, clusters, eyes } = this.#world;
     // Of a move: the leaders of both sides.
-    if (clusters.length > 1) return eyes.of(clusters[who === 'leader' ? 0 : 1] ?? '').authority?.leader ?? undefined;
+    if (clusters.length > 1)
+      return eyes.of(clusters[who === 'leader' ? 0 : 1] ?? '').authority?.leader ?? undefined;
     // A change of a member doesn't hold its cluster.
     const plan = (operations.held?.value ?? operations.running[0])?.plan;
     const named =

@@ -162,8 +162,10 @@ export class World {
     const { etcd, trouble, network } = this;
     const agent = this.agents.get(leader ?? '');
     const server = this.postgresOf(leader ?? '')?.server;
-    const acts = agent?.state === 'running' && server?.process.state === 'running' && server.mode === 'primary';
-    const hears = etcd.available && trouble.late === 0 && trouble.lostReply === 0 && trouble.lostRequest === 0;
+    const acts =
+      agent?.state === 'running' && server?.process.state === 'running' && server.mode === 'primary';
+    const hears =
+      etcd.available && trouble.late === 0 && trouble.lostReply === 0 && trouble.lostRequest === 0;
     return acts && hears && !network.isHindered(leader ?? '') ? agent.name : undefined;
   }
 
