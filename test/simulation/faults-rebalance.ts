@@ -86,12 +86,14 @@ export const REBALANCE_FAULTS: readonly Fault[] = [
     inject: (world) =>
       ambush(world, 'seal', () => {
         const process = world.anyCoordinator()?.process;
-        const { random } = world.scheduler;
+        const { random, now } = world.scheduler;
         world.scheduler.after(random.between(0, 60), '', () => {
           if (random.chance(0.5)) process?.kill();
           else process?.pause();
         });
-        world.scheduler.after(random.between(2_000, 9_000), '', () => process?.resume());
+        const forMs = random.chance(0.3) ? random.between(9_000, 20_000) : random.between(2_000, 9_000);
+        world.awayUntil = now + forMs;
+        world.scheduler.after(forMs, '', () => process?.resume());
         return undefined;
       }),
   },

@@ -39,7 +39,7 @@ export const PLANTS = [
   'flips-before-the-followers',
   /** The same, and a leader opens a shard although it lacks the position at which it was handed over. */
   'opens-below-the-handover',
-  /** A coordinator backs out whatever became of the seal meanwhile. */
+  /** A coordinator that heard nothing of its flip reads what was so before it, and backs out without asking what became of the seal. */
   'backs-out-after-the-flip',
   /** An agent that undoes a seal at its deadline doesn't ask whether it still stands. */
   'unseals-without-the-phase',

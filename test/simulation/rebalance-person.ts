@@ -19,6 +19,7 @@ export const rebalancePerson: Person = (world, healed) => {
     }
     rebuildWhatIsShut(world, healed);
   }
+  if (world.scheduler.now < world.awayUntil) return;
   if ((healed || random.chance(0.8)) && isFreeOf(world, healed, moves)) goOn(world, healed);
 };
 

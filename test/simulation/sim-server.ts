@@ -4,7 +4,7 @@ import type { SimProcess } from './process.ts';
 import { HeadLocks } from './head-locks.ts';
 import { Walsenders } from './walsenders.ts';
 import { Receiver } from './receiver.ts';
-import { ApplyLauncher } from './apply-worker.ts';
+import { ApplyLauncher } from './apply-launcher.ts';
 import { LogicalSenders } from './logical-senders.ts';
 import { type Change, type LogRecord, Tables } from './wal.ts';
 

@@ -5,19 +5,20 @@ import { Eyes } from './eyes.ts';
 import { scheduleFaults } from './schedule-faults.ts';
 import type { Invariants } from './invariants.ts';
 import { Network } from './network.ts';
-import { alterTransaction, type Planted } from './planted.ts';
+import type { Planted } from './planted.ts';
 import { SimHost, SimProcess } from './process.ts';
+import { readOldState } from './old-reads.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { seedEstate } from './seed-estate.ts';
 import { runSimAgent, SimMemory } from './sim-agent.ts';
-import { runSimClient } from './sim-client.ts';
 import { type CoordinatorTask, type SimCoordinator, startCoordinator } from './sim-coordinator.ts';
-import { type EtcdTrouble, NO_TROUBLE, SimEtcdClient } from './sim-etcd-client.ts';
+import { type EtcdTrouble, NO_TROUBLE, type SimEtcdClient } from './sim-etcd-client.ts';
 import { SimEtcd } from './sim-etcd.ts';
 import { emptyDisk, resetRuns, type SimEnvironment, SimPostgres } from './sim-postgres.ts';
 import { SeenOperations } from './seen-operations.ts';
 import { type Fate, StepStrike } from './step-faults.ts';
+import { etcdClient, startDesk } from './world-clients.ts';
 import { type Counts, noCounts, type WorldOptions } from './world-options.ts';
 
 const CLIENTS = 2;
@@ -52,6 +53,8 @@ export class World {
   readonly #planted: Planted;
   readonly #only: readonly string[] | undefined;
   #processes = 0;
+  /** True time until which nobody looks after a rebalance. */
+  awayUntil = 0;
   /** True time of the latest outcome told, by shard. */
   readonly toldAt = new Map<number, number>();
 
@@ -122,7 +125,10 @@ export class World {
       random,
     });
     for (const name of names) this.startAgent(name);
-    for (let index = 0; index < CLIENTS; index += 1) this.#startClient(`desk${index + 1}`);
+    for (let index = 0; index < CLIENTS; index += 1) {
+      const process = new SimProcess(this.scheduler, this.hostOf('desk'), `desk${index + 1}`);
+      startDesk(this, { process, etcd: this.#client(process), environment: this.#environment });
+    }
   }
 
   /** Lets faults come until then. */
@@ -256,7 +262,9 @@ export class World {
 
   coordinate(task: CoordinatorTask): void {
     const process = this.#process('coordinator', 'op');
-    const etcd = this.#client(process);
+    const client = this.#client(process);
+    const etcd =
+      this.#planted === 'backs-out-after-the-flip' ? readOldState(client, this.keys, process) : client;
     const about = {
       keys: this.keys,
       cluster: this.#focus,
@@ -276,46 +284,6 @@ export class World {
   }
 
   #client(process: SimProcess): SimEtcdClient {
-    const { etcd, network, trouble, counts, keys, strike } = this;
-    return new SimEtcdClient({
-      process,
-      etcd,
-      network,
-      trouble,
-      counts,
-      alter: (sent) => alterTransaction(this.#planted, { keys, cluster: this.#focus, sent }),
-      onWrite: (sender, writes) =>
-        strike?.onWrite(sender, writes) ?? this.ambush?.(writes) ?? this.#ambushed(writes),
-    });
-  }
-
-  #ambushed(writes: readonly Write[]): Fate {
-    for (const ambush of this.ambushes) {
-      const fate = ambush(writes);
-      if (fate !== undefined) return fate;
-    }
-    return undefined;
-  }
-
-  #startClient(name: string): void {
-    const process = new SimProcess(this.scheduler, this.hostOf('desk'), name);
-    void runSimClient({
-      process,
-      etcd: this.#client(process),
-      keys: this.keys,
-      cluster: this.clusters[0] ?? '',
-      shards: this.owners.length,
-      environment: this.#environment,
-      observer: {
-        asked: (kind) => {
-          this.counts[kind] += 1;
-        },
-        told: (client, told) => {
-          this.counts.told += 1;
-          this.toldAt.set(told.shard, this.scheduler.now);
-          this.eyes.told(client, told);
-        },
-      },
-    });
+    return etcdClient(this, process, this.#planted);
   }
 }

@@ -130,7 +130,7 @@ const EXPECTED: readonly Expected[] = [
     planted: 'backs-out-after-the-flip',
     breaks: 'owner-changes-by-flip',
     area: 'rebalance',
-    only: ['flip not answered', 'rebalance taken over', 'flip held up', 'back-out held up'],
+    only: ['flip not answered'],
     from: 1,
   },
   {
@@ -152,7 +152,7 @@ const EXPECTED: readonly Expected[] = [
     breaks: 'flip-under-its-terms',
     area: 'rebalance',
     only: ['failover at the flip'],
-    from: 1,
+    from: 15,
   },
   {
     planted: 'wipes-by-an-old-map',
