@@ -5,33 +5,47 @@ import { AUTOMATIC_CONTRACT, CONTRACT } from './contracts.ts';
 import { type Fault, FAULTS } from './faults.ts';
 import { AUTOMATIC_FAULTS } from './faults-automatic.ts';
 import { changeMember, MEMBERSHIP_FAULTS } from './faults-membership.ts';
+import { REBALANCE_FAULTS } from './faults-rebalance.ts';
 import { REGIONAL_FAULTS } from './faults-regional.ts';
 import { SWITCHOVER_FAULTS } from './faults-switchover.ts';
 import { membershipPerson } from './membership-person.ts';
 import { operator, type Person } from './person.ts';
 import type { Random } from './random.ts';
+import { beginRebalance, rebalancePerson } from './rebalance-person.ts';
 import type { World } from './world.ts';
 
-export const AREAS = ['failover', 'automatic', 'switchover', 'regional', 'membership'] as const;
+export const AREAS = ['failover', 'automatic', 'switchover', 'regional', 'membership', 'rebalance'] as const;
 export type AreaName = (typeof AREAS)[number];
 
 export interface MemberSeed {
   readonly member: string;
+  /** Default: `c1`. */
+  readonly cluster?: string;
   readonly region: string;
   /** `spare`: configured, and no member yet. */
   readonly role: MemberRole | 'spare';
 }
 
+export const clusterOf = ({ cluster = 'c1' }: MemberSeed): string => cluster;
+
 /** What a world is about: who is there, what comes, what a person does, and what each step of an operation is tried with. */
 export interface Area {
   readonly contract: Contract;
   readonly members: (random: Random) => readonly MemberSeed[];
+  /** By number: whose each shard is at first; default: two of `c1`. */
+  readonly owners?: readonly string[];
   readonly faults: readonly Fault[];
   /** The faults that every seed may draw. */
   readonly always: readonly string[];
   /** The trouble lasts for at most this long. */
   readonly troubleMostMs: number;
+  /** And for at least this; default: 3 s. */
+  readonly troubleLeastMs?: number;
   readonly person: Person;
+  /** Default: 2 s. */
+  readonly personEveryMs?: number;
+  /** With one fault at one step: what became of it can be seen after so long; default: 15 s. */
+  readonly stepMs?: number;
   /** Brings about one operation, for a fault at one of its writes. */
   readonly begin: (world: World) => void;
   /** Where its operation writes seldom: how often at least, and that only every so many-th thing is tried in `npm test`. */
@@ -59,6 +73,19 @@ const changing = (random: Random): readonly MemberSeed[] => [
     ? [{ member: 'm4', region: 'there', role: random.pick(['spare', 'observer'] as const) ?? 'spare' }]
     : []),
 ];
+
+/** Two pairs; either may have an observer in another region. */
+const twoClusters = (random: Random): readonly MemberSeed[] => {
+  const here = (member: string, cluster: string): MemberSeed => ({ ...voter(member), cluster });
+  const there = (member: string, cluster: string): readonly MemberSeed[] =>
+    random.chance(0.25) ? [{ member, region: 'there', role: 'observer', cluster }] : [];
+  return [
+    ...['m1', 'm2'].map((member) => here(member, 'c1')),
+    ...there('m3', 'c1'),
+    ...['n1', 'n2'].map((member) => here(member, 'c2')),
+    ...there('n3', 'c2'),
+  ];
+};
 
 const ALL: Readonly<Record<AreaName, Area>> = {
   failover: {
@@ -106,6 +133,20 @@ const ALL: Readonly<Record<AreaName, Area>> = {
     person: membershipPerson,
     begin: (world) => changeMember(world, 'm3'),
     few: { writes: 3, every: 4 },
+  },
+  rebalance: {
+    contract: CONTRACT,
+    members: twoClusters,
+    owners: ['c1', 'c1', 'c1', 'c2'],
+    faults: REBALANCE_FAULTS,
+    always: ['flip held up', 'coordinator killed at a request'],
+    troubleLeastMs: 6_000,
+    troubleMostMs: 15_000,
+    person: rebalancePerson,
+    personEveryMs: 1_000,
+    stepMs: 25_000,
+    begin: beginRebalance,
+    few: { writes: 24, every: 4 },
   },
 };
 

@@ -1,5 +1,8 @@
 import type { SimProcess } from './process.ts';
 
+/** The lock of the one row of `cluster_state`, taken before any head's. */
+export const CLUSTER_STATE = -1;
+
 interface Wanting {
   readonly got: () => void;
   readonly cancel: () => void;

@@ -13,7 +13,7 @@ import { RecordedLosses } from './recorded-losses.ts';
 import type { SimEtcd } from './sim-etcd.ts';
 import type { Told } from './sim-client.ts';
 import type { SimPostgres } from './sim-postgres.ts';
-import { lsnNumber, type LogRecord } from './wal.ts';
+import { headAfter, lsnNumber, type LogRecord } from './wal.ts';
 import { canBeAcknowledged, rightOf } from './rights.ts';
 import { type Invariant, Violation } from './violation.ts';
 
@@ -29,6 +29,12 @@ export interface InvariantOptions {
   readonly now: () => number;
   /** Of the data that a member has; null: none. */
   readonly incarnationOf: (member: string) => string | null;
+  readonly verdict: Verdict;
+}
+
+/** Of all eyes together: the first that was broken stands. */
+export interface Verdict {
+  violation: Violation | undefined;
 }
 
 /** Looks at the whole world at once, after each event and at each change. It throws a Violation from where it looked. */
@@ -46,7 +52,6 @@ export class Invariants {
   readonly #coordinator = new Map<string, string>();
   readonly #superseded = new Set<string>();
   #decided: { readonly prefix: DecidedPrefix; readonly log: readonly LogRecord[] } | undefined;
-  violation: Violation | undefined;
 
   constructor(options: InvariantOptions) {
     this.#options = options;
@@ -62,7 +67,7 @@ export class Invariants {
 
   /** The first that was broken stands. */
   report(invariant: Invariant, message: string): void {
-    this.violation ??= new Violation(invariant, message);
+    this.#options.verdict.violation ??= new Violation(invariant, message);
   }
 
   check(): void {
@@ -183,7 +188,6 @@ export class Invariants {
   appended(member: string, { change }: LogRecord): void {
     if (change.kind !== 'decide') return;
     const log = this.#memberOf(member).disk.wal;
-    const earlier = log.slice(0, -1).findLast((record) => isDecision(record, change.shard))?.change;
     const highest = log.reduce((most, record) => Math.max(most, termOf(record)), 0);
     if (change.term < highest)
       this.report(
@@ -194,7 +198,10 @@ export class Invariants {
     if (writer !== undefined && writer !== member)
       this.report('terms-only-rise', `${writer} and ${member} both decided under term ${change.term}`);
     this.#writerOf.set(change.term, member);
-    const expected = earlier?.kind === 'decide' ? earlier.position + 1 : 1;
+    const before = log
+      .slice(0, -1)
+      .findLast((record) => headAfter(record.change, change.shard) !== undefined);
+    const expected = (before === undefined ? 0 : (headAfter(before.change, change.shard) ?? 0)) + 1;
     if (change.position !== expected)
       this.report(
         'dense-positions',
@@ -222,6 +229,17 @@ export class Invariants {
     }
   }
 
+  /** A caller has taken a reply of this cluster for the answer. */
+  believed(client: string, told: Told): void {
+    const { clocksWithinLimits, ttlMs, now } = this.#options;
+    const endedAt = this.#endedAt.get(told.under);
+    if (clocksWithinLimits && endedAt !== undefined && now() > endedAt + ttlMs)
+      this.report(
+        'right-ends-with-authority',
+        `${client} took ${named(told)} for confirmed ${(now() - endedAt).toFixed(0)} ms after the authority that it asked had ended`,
+      );
+  }
+
   told(client: string, told: Told): void {
     const key = `${told.shard}/${told.token}`;
     const before = this.#told.get(key);
@@ -231,13 +249,7 @@ export class Invariants {
     )
       this.report('one-outcome', `${named(told)} was told to ${client}, and before it ${named(before)}`);
     this.#told.set(key, told);
-    const { clocksWithinLimits, ttlMs, now } = this.#options;
-    const endedAt = this.#endedAt.get(told.under);
-    if (clocksWithinLimits && endedAt !== undefined && now() > endedAt + ttlMs)
-      this.report(
-        'right-ends-with-authority',
-        `${client} took ${named(told)} for confirmed ${(now() - endedAt).toFixed(0)} ms after the authority that it asked had ended`,
-      );
+    this.believed(client, told);
     const holder = this.#authority?.leader ?? undefined;
     if (holder === undefined || holds(logOf(this.#memberOf(holder)), told)) return;
     // Confirmed before its right had ended, on its way since, and lost as recorded.
@@ -267,11 +279,10 @@ export class Invariants {
 }
 
 const logOf = ({ disk }: SimPostgres): readonly LogRecord[] => disk.wal.slice(0, disk.flushed);
-const named = ({ token, shard, position, term }: Told) =>
+export const named = ({ token, shard, position, term }: Told) =>
   `${token} (shard ${shard}, position ${position}, term ${term})`;
-const isDecision = ({ change }: LogRecord, shard: number) =>
-  change.kind === 'decide' && change.shard === shard;
-const termOf = ({ change }: LogRecord) => (change.kind === 'nothing' ? 0 : change.term);
+const termOf = ({ change }: LogRecord) =>
+  change.kind === 'decide' || change.kind === 'adopt' ? change.term : 0;
 
 function holds(log: readonly LogRecord[], { token, shard, position }: Told): boolean {
   return log.some(

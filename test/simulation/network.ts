@@ -40,6 +40,13 @@ export class Network {
     return [`${from}>${to}`, `${from}>*`, `*>${to}`].some((key) => (this.#cut.get(key) ?? 0) > 0);
   }
 
+  /** Whether something lies between it and etcd, or its messages take their time. */
+  isHindered(host: string): boolean {
+    return (
+      this.isCut(host, 'etcd') || this.isCut('etcd', host) || this.#slow.has(host) || this.#slow.has('etcd')
+    );
+  }
+
   delayMs(from: string, to: string): number {
     const { random } = this.#scheduler;
     if (from === to) return random.between(0.05, 0.3);

@@ -11,11 +11,12 @@ export type Person = (world: World, healed: boolean) => void;
 /** Looks now and then. */
 export function watchAsPerson(world: World, healed: () => boolean): void {
   const { scheduler } = world;
+  const { personEveryMs = LOOKS_EVERY_MS } = world.area;
   const look = () => {
     world.area.person(world, healed());
-    scheduler.after(LOOKS_EVERY_MS * scheduler.random.between(0.5, 1.5), '', look);
+    scheduler.after(personEveryMs * scheduler.random.between(0.5, 1.5), '', look);
   };
-  scheduler.after(LOOKS_EVERY_MS, '', look);
+  scheduler.after(personEveryMs, '', look);
 }
 
 /** Resumes what is left, does what the last error says, begins a failover when nothing is decided, rebuilds what is shut for good. */
@@ -59,7 +60,7 @@ export function resumeWhatHoldsNothing(world: World): void {
 
 export function rebuildWhatIsShut(world: World, healed: boolean): void {
   const { authority } = world.invariants;
-  for (const { member } of world.members) {
+  for (const { member } of world.membersOf(world.cluster)) {
     const shut = world.memoryOf(member).value.quarantine !== null;
     const leads = authority?.leader === member;
     if (shut && !leads && authority?.phase === 'open' && (healed || world.scheduler.random.chance(0.2)))

@@ -1,4 +1,5 @@
 import type { Keys } from '../../src/controlplane/keys.ts';
+import type { MoveRecord } from '../../src/domain/move-records.ts';
 import type { SentTransaction } from './sim-etcd-client.ts';
 
 /** Faults that can be planted in a simulated world, to see that its invariants catch them. */
@@ -34,7 +35,25 @@ export const PLANTS = [
   'waits-by-a-fast-clock',
   /** A leader records whom it counts on without asking who may vote by now. */
   'counts-on-whom-it-likes',
+  /** What is applied for a move waits for no follower, and the seal is said to have arrived without asking one. */
+  'flips-before-the-followers',
+  /** The same, and a leader opens a shard although it lacks the position at which it was handed over. */
+  'opens-below-the-handover',
+  /** A coordinator that heard nothing of its flip reads what was so before it, and backs out without asking what became of the seal. */
+  'backs-out-after-the-flip',
+  /** An agent that undoes a seal at its deadline doesn't ask whether it still stands. */
+  'unseals-without-the-phase',
+  /** Nobody undoes a seal but its coordinator. */
+  'leaves-the-seal-standing',
+  /** A flip doesn't ask whether both clusters are still under the terms of its leg. */
+  'flips-under-another-term',
+  /** Whose rows go is judged by the owners of before the move, and Postgres doesn't ask either. */
+  'wipes-by-an-old-map',
 ] as const;
+
+/** Whether a move counts on rows that no follower may have. */
+export const asksNoFollower = (planted: Planted): boolean =>
+  planted === 'flips-before-the-followers' || planted === 'opens-below-the-handover';
 
 export type Planted = (typeof PLANTS)[number] | undefined;
 
@@ -60,6 +79,26 @@ const where =
     const { keys, cluster, sent } = sending;
     return sent.writes.some(({ key }) => key === which(keys, cluster)) ? alter(sending) : sent;
   };
+
+/** Of transactions that take a stream there; `agent`: those of agents, or of coordinators. */
+const entering =
+  (phase: MoveRecord['phase'], agent: boolean, alter: Alteration): Alteration =>
+  (sending) => {
+    const { keys, sent } = sending;
+    const enters = sent.writes.some(
+      (write) =>
+        write.kind === 'put' &&
+        write.key.startsWith(keys.moves) &&
+        (JSON.parse(write.value) as MoveRecord).phase === phase,
+    );
+    const touchesMap = sent.writes.some(({ key }) => key === keys.map);
+    const byAgent = !sent.compares.some(({ key }) => key.startsWith(keys.operations));
+    return enters && touchesMap && byAgent === agent ? alter(sending) : sent;
+  };
+
+const comparing =
+  (which: (key: string, keys: Keys) => boolean): Alteration =>
+  ({ keys, sent }) => ({ ...sent, compares: sent.compares.filter(({ key }) => which(key, keys)) });
 
 const tally = (keys: Keys, cluster: string): string => keys.automaticTally(cluster);
 
@@ -94,6 +133,25 @@ const ALTERATIONS: Readonly<Partial<Record<NonNullable<Planted>, Alteration>>> =
   'gives-back-what-is-gone': where(
     (keys, cluster) => keys.handoverReport(cluster),
     without((keys, cluster) => keys.authority(cluster)),
+  ),
+  'backs-out-after-the-flip': entering(
+    'follow',
+    false,
+    comparing((key, keys) => key.startsWith(keys.operations)),
+  ),
+  'unseals-without-the-phase': entering(
+    'follow',
+    true,
+    comparing((key, keys) => key.startsWith(keys.clusters)),
+  ),
+  'leaves-the-seal-standing': entering('follow', true, ({ keys, sent }) => ({
+    ...sent,
+    compares: [...sent.compares, { key: keys.map, modRevision: '0' }],
+  })),
+  'flips-under-another-term': entering(
+    'turn',
+    false,
+    comparing((key, keys) => !key.startsWith(keys.clusters)),
   ),
   'forgets-to-count': where(tally, ({ keys, cluster, sent }) => ({
     ...sent,

@@ -1,6 +1,6 @@
 import type { Violation } from './violation.ts';
 import { watchAsPerson } from './person.ts';
-import { SHARDS, World } from './world.ts';
+import { World } from './world.ts';
 import type { Counts, WorldOptions } from './world-options.ts';
 
 /** Once all faults are healed, a cluster decides again within this much simulated time. */
@@ -36,12 +36,14 @@ export async function runSeed(options: WorldOptions): Promise<SeedResult> {
 
 async function runWorld(options: WorldOptions): Promise<SeedResult> {
   const world = new World(options);
-  const { scheduler, invariants } = world;
+  const { scheduler, eyes } = world;
   const { random } = scheduler;
   const troubleMs =
-    options.at === undefined ? random.between(3_000, world.area.troubleMostMs) : BEGINS_AT_MS + STEP_MS;
+    options.at === undefined
+      ? random.between(world.area.troubleLeastMs ?? 3_000, world.area.troubleMostMs)
+      : BEGINS_AT_MS + (world.area.stepMs ?? STEP_MS);
   const faults = options.at === undefined ? world.disturb(troubleMs) : undefined;
-  const broken = () => invariants.violation !== undefined;
+  const broken = () => eyes.verdict.violation !== undefined;
   watchAsPerson(world, () => scheduler.now > troubleMs);
   if (options.at !== undefined) {
     await scheduler.run(BEGINS_AT_MS, broken);
@@ -55,37 +57,39 @@ async function runWorld(options: WorldOptions): Promise<SeedResult> {
   world.calm();
   for (const { member } of world.members) world.startAgent(member);
   const decidesAgain = () =>
-    Array.from({ length: SHARDS }, (_, shard) => (world.toldAt.get(shard) ?? 0) > troubleMs + 500).every(
-      Boolean,
-    );
+    world.owners.every((_, shard) => (world.toldAt.get(shard) ?? 0) > troubleMs + 500);
+  const leftovers = () => eyes.moves?.leftovers ?? [];
   const left = () => world.operations.running;
-  await scheduler.run(troubleMs + AGAIN_WITHIN_MS, () => broken() || (decidesAgain() && left().length === 0));
+  await scheduler.run(
+    troubleMs + AGAIN_WITHIN_MS,
+    () => broken() || (decidesAgain() && left().length === 0 && leftovers().length === 0),
+  );
   if (!broken() && !decidesAgain())
-    invariants.report(
+    eyes.report(
       'decides-again',
       `no decision on every shard within ${AGAIN_WITHIN_MS} ms of the last healing`,
     );
   if (!broken() && left().length > 0)
-    invariants.report(
+    eyes.report(
       'operations-end',
       `still running: ${left()
         .map(({ id, phase }) => `${id} (${phase})`)
         .join(', ')}`,
     );
-  invariants.checkPrefix();
-  invariants.checkAllTold();
+  if (!broken() && leftovers().length > 0) eyes.report('nothing-is-left', leftovers().join(', '));
+  eyes.atEnd();
   for (const { ended } of world.coordinators) {
     if (ended?.startsWith('bug') === true || ended === 'authority_mismatch')
-      invariants.report('coordinator-has-no-bug', ended);
+      eyes.report('coordinator-has-no-bug', ended);
   }
   world.operations.countIn(world.counts);
-  if (invariants.violation !== undefined)
-    scheduler.note(`VIOLATION ${invariants.violation.invariant}: ${invariants.violation.message}`);
+  const { violation } = eyes.verdict;
+  if (violation !== undefined) scheduler.note(`VIOLATION ${violation.invariant}: ${violation.message}`);
   const { trace } = scheduler;
   scheduler.end();
   return {
     seed: options.seed,
-    violation: invariants.violation,
+    violation,
     trace,
     digest: scheduler.digest,
     events: scheduler.events,

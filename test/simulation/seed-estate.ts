@@ -11,7 +11,7 @@ import type {
   ShardRecord,
 } from '../../src/domain/records.ts';
 import type { Write } from '../../src/etcd/port.ts';
-import type { MemberSeed } from './area.ts';
+import { clusterOf, type MemberSeed } from './area.ts';
 import type { Random } from './random.ts';
 import type { SimMemory } from './sim-agent.ts';
 import type { SimEtcd } from './sim-etcd.ts';
@@ -20,32 +20,58 @@ import type { LogRecord } from './wal.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const ESTATE = 'estate-1';
-const SYSTEM = 'system-1';
 
-/** What `init` and `cluster create` leave behind; unless `fresh`, also a first leader with its followers, all stopped. */
-export function seedEstate(options: {
+export interface SeedOptions {
   readonly etcd: SimEtcd;
   readonly keys: Keys;
-  readonly cluster: string;
-  readonly shards: number;
+  /** By number: whose each shard is. */
+  readonly owners: readonly string[];
+  readonly clusters: readonly string[];
   readonly contract: Contract;
   readonly members: readonly SimPostgres[];
   readonly places: readonly MemberSeed[];
   readonly memories: ReadonlyMap<string, SimMemory>;
   readonly fresh: boolean;
   readonly random: Random;
-}): void {
-  const { etcd, keys, cluster, shards, contract, places, fresh } = options;
+}
+
+/** What `init` and `cluster create` leave behind; unless `fresh`, also first leaders with their followers, all stopped. */
+export function seedEstate(options: SeedOptions): void {
+  const { etcd, keys, owners, contract, clusters } = options;
   const records = new Map<string, unknown>([
     [
       keys.estate,
-      { name: 'sim', incarnation: ESTATE, shardCount: shards, createdAt: AT } satisfies EstateRecord,
+      { name: 'sim', incarnation: ESTATE, shardCount: owners.length, createdAt: AT } satisfies EstateRecord,
     ],
     [keys.contract, contract],
     [keys.map, { version: 1, updatedAt: AT } satisfies MapRecord],
+  ]);
+  for (const [shard, cluster] of owners.entries())
+    records.set(keys.shard(shard), {
+      shard,
+      cluster,
+      generation: 1,
+      state: 'serving',
+      mapVersion: 1,
+    } satisfies ShardRecord);
+  for (const cluster of clusters)
+    for (const [key, value] of clusterRecords(options, cluster)) records.set(key, value);
+  const writes: Write[] = [...records].map(([key, value]) => ({
+    kind: 'put',
+    key,
+    value: JSON.stringify(value),
+  }));
+  etcd.transact([], writes);
+}
+
+function clusterRecords(options: SeedOptions, cluster: string): readonly [string, unknown][] {
+  const { keys, fresh } = options;
+  const places = options.places.filter((place) => clusterOf(place) === cluster);
+  const first = places[0]?.member ?? '';
+  return [
     [
       keys.clusterRecord(cluster),
-      { name: cluster, homeRegion: 'here', bootstrapMember: 'm1', createdAt: AT } satisfies ClusterRecord,
+      { name: cluster, homeRegion: 'here', bootstrapMember: first, createdAt: AT } satisfies ClusterRecord,
     ],
     [
       keys.membership(cluster),
@@ -62,44 +88,32 @@ export function seedEstate(options: {
       keys.authority(cluster),
       {
         term: 1,
-        leader: fresh ? null : 'm1',
+        leader: fresh ? null : first,
         phase: fresh ? 'bootstrap' : 'open',
         operation: null,
         prefix: null,
         since: AT,
       } satisfies AuthorityRecord,
     ],
-  ]);
-  for (let shard = 0; shard < shards; shard += 1)
-    records.set(keys.shard(shard), {
-      shard,
-      cluster,
-      generation: 1,
-      state: 'serving',
-      mapVersion: 1,
-    } satisfies ShardRecord);
-  if (!fresh) for (const [key, value] of runningCluster(options)) records.set(key, value);
-  const writes: Write[] = [...records].map(([key, value]) => ({
-    kind: 'put',
-    key,
-    value: JSON.stringify(value),
-  }));
-  etcd.transact([], writes);
+    ...(fresh ? [] : runningCluster(options, { cluster, places, first })),
+  ];
 }
 
-function runningCluster({
-  keys,
-  cluster,
-  shards,
-  members,
-  places,
-  memories,
-  random,
-}: Parameters<typeof seedEstate>[0]): readonly [string, unknown][] {
+function runningCluster(
+  { keys, owners, memories, random, ...options }: SeedOptions,
+  {
+    cluster,
+    places,
+    first,
+  }: { readonly cluster: string; readonly places: readonly MemberSeed[]; readonly first: string },
+): readonly [string, unknown][] {
+  const system = `system-${cluster.slice(1)}`;
+  const own = new Set(places.map(({ member }) => member));
+  const members = options.members.filter(({ member }) => own.has(member));
   const adopted: LogRecord = {
     lsn: 0x100_0060,
     timeline: 1,
-    by: 'm1',
+    by: first,
     change: {
       kind: 'adopt',
       cluster,
@@ -107,7 +121,9 @@ function runningCluster({
       term: 1,
       reason: 'bootstrap',
       incarnation: ESTATE,
-      shards: Array.from({ length: shards }, (_, shard) => ({ shard, generation: 1, state: 'serving' })),
+      shards: owners.flatMap((owner, shard) =>
+        owner === cluster ? [{ shard, generation: 1, state: 'serving' as const, mapVersion: 1 }] : [],
+      ),
     },
   };
   const incarnations = new Map(members.map(({ member }) => [member, random.hex(12)]));
@@ -115,12 +131,12 @@ function runningCluster({
   for (const postgres of members) {
     const { member } = postgres;
     if (spare.has(member)) continue;
-    const leads = member === 'm1';
+    const leads = member === first;
     postgres.disk = {
       ...emptyDisk(),
       exists: true,
       standbySignal: !leads,
-      system: SYSTEM,
+      system,
       wal: [adopted],
       flushed: 1,
       syncNames: 'ANY 1 ("capstan_barrier")',
@@ -139,7 +155,7 @@ function runningCluster({
       };
   }
   const voters = places
-    .filter(({ member, role }) => member !== 'm1' && role === 'voter')
+    .filter(({ member, role }) => member !== first && role === 'voter')
     .map(({ member }) => ({ member, incarnation: incarnations.get(member) ?? '' }));
   return [
     ...places
@@ -151,7 +167,7 @@ function runningCluster({
           cluster,
           region,
           incarnation: incarnations.get(member) ?? '',
-          systemIdentifier: SYSTEM,
+          systemIdentifier: system,
           registeredAt: AT,
         } satisfies MemberRecord,
       ]),

@@ -4,13 +4,13 @@ import type { OperationKind, OperationRecord } from '../../src/domain/operation-
 import type { SimEtcd } from './sim-etcd.ts';
 import type { Counts } from './world-options.ts';
 
-/** A world has one cluster: nothing is moved there. */
 const DONE = {
   failover: 'failovers',
   switchover: 'switchovers',
   membership: 'memberships',
   rejoin: 'rejoins',
-} as const satisfies Record<Exclude<OperationKind, 'rebalance'>, keyof Counts>;
+  rebalance: 'rebalances',
+} as const satisfies Record<OperationKind, keyof Counts>;
 
 /** The journal as etcd has it, without asking anybody. */
 export class SeenOperations {
@@ -45,7 +45,7 @@ export class SeenOperations {
   countIn(counts: Counts): void {
     for (const { kind, status } of this.#all()) {
       if (status === 'aborted') counts.aborts += 1;
-      else if (status === 'done' && kind !== 'rebalance') counts[DONE[kind]] += 1;
+      else if (status === 'done') counts[DONE[kind]] += 1;
     }
   }
 

@@ -3,6 +3,7 @@ import { register } from '../../src/agent/actions/register.ts';
 import type { MemberContext } from '../../src/agent/context.ts';
 import { newIncarnation } from '../../src/agent/incarnation.ts';
 import { type AgentMemory, blankMemory, type Memory } from '../../src/agent/memory.ts';
+import type { MoveGround } from '../../src/agent/moves/ground.ts';
 import { runParts } from '../../src/agent/parts.ts';
 import { Progress } from '../../src/agent/progress.ts';
 import type { DataMaker } from '../../src/agent/data-maker.ts';
@@ -14,6 +15,7 @@ import { openBootstrap } from '../../src/controlplane/leader-records.ts';
 import { readContract } from '../../src/controlplane/store.ts';
 import { unreachableError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
+import { askOldMap, watchOldMap } from './old-map.ts';
 import type { Planted } from './planted.ts';
 import type { SimProcess } from './process.ts';
 import { SimMemberPostgres } from './sim-member-postgres.ts';
@@ -65,19 +67,25 @@ export interface SimAgentOptions {
   readonly region: string;
   /** Whether it tells what it holds, which only a failover to another region asks for. */
   readonly publishes: boolean;
+  /** Whether shards may be moved between clusters. */
+  readonly moves: boolean;
 }
 
 /** The agent's own parts over simulated ports. It never ends by itself. */
 export async function runSimAgent(options: SimAgentOptions): Promise<void> {
-  const { process, postgres, etcd, keys, cluster, region } = options;
-  const clock = clockFor(process, postgres.environment.planted);
+  const { process, postgres, keys, cluster, region } = options;
+  const { planted } = postgres.environment;
+  const isBehind = planted === 'wipes-by-an-old-map';
+  const etcd = isBehind ? askOldMap(options) : options.etcd;
+  const clock = clockFor(process, planted);
   const { member } = postgres;
   const logger = loggerOf(process);
   const never = new AbortController().signal;
   for (;;) {
     try {
       const contract = await readContract(etcd, keys);
-      const watch = await watchEstate({ etcd, keys, clock });
+      const estate = await watchEstate({ etcd, keys, clock });
+      const watch = isBehind ? watchOldMap(estate) : estate;
       const memory = options.memory.openedBy(process);
       const context: MemberContext = {
         cluster,
@@ -103,7 +111,14 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
         handoversOf(watch.current(), context.cluster),
       );
       await Promise.all([
-        runParts({ context, postgres: own, make, watch, signal: never }),
+        runParts({
+          context,
+          postgres: own,
+          make,
+          watch,
+          signal: never,
+          ...(options.moves ? { moveGround } : {}),
+        }),
         options.publishes ? progress.run(never) : undefined,
       ]);
     } catch (error) {
@@ -112,6 +127,13 @@ export async function runSimAgent(options: SimAgentOptions): Promise<void> {
     }
   }
 }
+
+/** A source's member is all of its address; there is no disk to fill, and no log to read. */
+const moveGround: MoveGround = {
+  sourceOf: (_, member) => Promise.resolve(member),
+  diskFreeBytes: () => Promise.resolve(undefined),
+  lastErrorOf: () => Promise.resolve(undefined),
+};
 
 /** Planted: a clock that stands still while the process does. */
 function clockFor(process: SimProcess, planted: Planted): Clock {

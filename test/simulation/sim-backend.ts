@@ -14,14 +14,20 @@ export class SimBackend {
   readonly #client: SimProcess;
   readonly #pid: number;
   readonly #waits: boolean;
+  readonly #purpose: string;
   #queue: (() => void)[] = [];
   #busy = false;
 
-  constructor(client: SimProcess, server: SimServer, { waits }: { readonly waits: boolean }) {
+  constructor(
+    client: SimProcess,
+    server: SimServer,
+    { waits, purpose }: { readonly waits: boolean; readonly purpose: string },
+  ) {
     this.#client = client;
     this.server = server;
     this.#pid = server.nextPid;
     this.#waits = waits;
+    this.#purpose = purpose;
   }
 
   drop(): void {
@@ -36,7 +42,8 @@ export class SimBackend {
     const execute = async () => {
       try {
         const { server } = this;
-        const rows = await handlerOf(text)({ server, values, waits: this.#waits, pid: this.#pid });
+        const about = { server, values, text, waits: this.#waits, pid: this.#pid, purpose: this.#purpose };
+        const rows = await handlerOf(text)(about);
         settle(() => resolve(rows));
       } catch (error) {
         settle(() => reject(error));

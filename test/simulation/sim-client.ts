@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import type { EstateWatch } from '../../src/controlplane/estate-watch.ts';
+import type { EstateView, EstateWatch } from '../../src/controlplane/estate-watch.ts';
 import { watchEstate } from '../../src/controlplane/estate-watch.ts';
 import type { Keys } from '../../src/controlplane/keys.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
@@ -20,6 +20,10 @@ export interface Told {
   readonly outcome: string;
   /** The term that was asked; that of the outcome may be older. */
   readonly under: number;
+  /** Of the outcome: which owner of the shard decided it. */
+  readonly generation: number;
+  /** The cluster that was asked. */
+  readonly cluster: string;
 }
 
 export interface ClientObserver {
@@ -49,19 +53,25 @@ export async function runSimClient(options: SimClientOptions): Promise<void> {
   const unknown: { readonly token: string; readonly shard: number }[] = [];
   let count = 0;
   let behind = 0;
-  let route: { readonly leader: string; readonly scope: Omit<Scope, 'shard' | 'generation'> } | undefined;
+  let seen: EstateView | undefined;
   for (;;) {
     await clock.sleep(random.chance(0.3) ? random.between(1, 30) : random.between(60, 600));
     // A route may be old: gateways follow etcd, and are told late.
     if (behind > 0) behind -= 1;
     else if (random.chance(0.04)) behind = random.below(40);
-    if (route === undefined || behind === 0) route = routeOf(watch, options.cluster);
-    if (route === undefined) continue;
+    if (seen === undefined || behind === 0) seen = watch.current();
+    const home = routeIn(seen, options.cluster);
+    if (home === undefined) {
+      seen = undefined;
+      continue;
+    }
     const again = random.chance(0.4) ? unknown.shift() : undefined;
     const shard = again?.shard ?? random.below(options.shards);
     count += 1;
     const token = again?.token ?? `${process.name}-${count}`;
-    const generation = watch.current().shards.get(shard)?.value.generation ?? 1;
+    const { cluster = options.cluster, generation = 1 } = seen.shards.get(shard)?.value ?? {};
+    const route = cluster === options.cluster ? home : routeIn(seen, cluster);
+    if (route === undefined) continue;
     const scope: Scope = { ...route.scope, shard, generation };
     const postgres = options.environment.postgresOf(route.leader);
     if (postgres === undefined) continue;
@@ -71,14 +81,14 @@ export async function runSimClient(options: SimClientOptions): Promise<void> {
       const resolved = await resolveToken(connection, scope, { issuer: ISSUER, token }, ask);
       options.observer.asked(resolved.kind === 'resolved' ? 'decided' : resolved.kind);
       if (resolved.kind !== 'resolved' || resolved.outcome === null) unknown.push({ token, shard });
-      else tell(options, { token, shard, under: scope.term }, resolved.outcome);
+      else tell(options, { token, shard, under: scope.term, cluster }, resolved.outcome);
       continue;
     }
     const decided = await decide(connection, scope, [reserve(token)], ask);
     options.observer.asked(decided.kind);
     const [first] = decided.kind === 'decided' ? decided.outcomes : [];
     if (first !== undefined && !isRefusedCommand(first))
-      tell(options, { token, shard, under: scope.term }, first);
+      tell(options, { token, shard, under: scope.term, cluster }, first);
     else if (decided.kind === 'unknown' || random.chance(0.5)) unknown.push({ token, shard });
   }
 
@@ -95,14 +105,14 @@ export async function runSimClient(options: SimClientOptions): Promise<void> {
 
 function tell(
   { process, observer }: SimClientOptions,
-  about: Pick<Told, 'token' | 'shard' | 'under'>,
-  { position, term, outcome }: { readonly position: string; readonly term: number; readonly outcome: string },
+  about: Pick<Told, 'token' | 'shard' | 'under' | 'cluster'>,
+  { position, term, generation, outcome }: Pick<Told, 'position' | 'term' | 'generation' | 'outcome'>,
 ): void {
-  observer.told(process.name, { ...about, position, term, outcome });
+  observer.told(process.name, { ...about, position, term, generation, outcome });
 }
 
-function routeOf(watch: EstateWatch, cluster: string) {
-  const view = watch.current().clusters.get(cluster);
+function routeIn({ clusters }: EstateView, cluster: string) {
+  const view = clusters.get(cluster);
   const authority = view?.authority?.value;
   const epoch = view?.membership?.value.epoch;
   if (authority === undefined || authority.leader === null || epoch === undefined) return undefined;

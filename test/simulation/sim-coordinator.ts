@@ -11,6 +11,9 @@ import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
 import { assertNever, CapstanError } from '../../src/domain/errors.ts';
 import type { EtcdPort } from '../../src/etcd/port.ts';
 import type { Planted } from './planted.ts';
+import { carryOutRebalance, type RebalanceTask } from './sim-rebalance.ts';
+import { simSides } from './sim-sides.ts';
+import type { SimEnvironment } from './sim-postgres.ts';
 import type { SimProcess } from './process.ts';
 
 export type CoordinatorTask =
@@ -32,7 +35,8 @@ export type CoordinatorTask =
     }
   | { readonly kind: 'resume'; readonly id: string; readonly acceptLoss?: number | undefined }
   | { readonly kind: 'abort'; readonly id: string }
-  | { readonly kind: 'pause' | 'unpause' | 'acknowledge' };
+  | { readonly kind: 'pause' | 'unpause' | 'acknowledge' }
+  | RebalanceTask;
 
 export interface SimCoordinator {
   readonly process: SimProcess;
@@ -51,12 +55,14 @@ export function startCoordinator(options: {
   readonly cluster: string;
   readonly task: CoordinatorTask;
   readonly planted: Planted;
+  readonly environment: SimEnvironment;
 }): SimCoordinator {
-  const { process, etcd, keys, cluster, task, planted } = options;
+  const { process, etcd, keys, cluster, task, planted, environment } = options;
   const { scheduler } = process;
   const clock = clockFor(process, planted);
   const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
   const common = { etcd, keys, actor: process.name, clock };
+  const sides = () => Promise.resolve(simSides({ process, etcd, keys, environment }));
   const reason = 'as a person wants it';
   const work = async (): Promise<string> => {
     switch (task.kind) {
@@ -77,15 +83,19 @@ export function startCoordinator(options: {
         return operation === null ? 'unchanged' : `membership ${about.action} ${operation.status}`;
       }
       case 'resume':
-        return endOf(await resumeOperation({ ...common, id: task.id, acceptLoss: task.acceptLoss }));
+        return endOf(await resumeOperation({ ...common, sides, id: task.id, acceptLoss: task.acceptLoss }));
       case 'abort':
-        return endOf(await abortOperation({ ...common, id: task.id }));
+        return endOf(await abortOperation({ ...common, sides, id: task.id }));
       case 'pause':
         return changed(await pauseCluster({ ...common, cluster, reason, forMs: null }));
       case 'unpause':
         return changed(await unpauseCluster({ ...common, cluster }));
       case 'acknowledge':
         return changed(await acknowledgeBlock({ ...common, cluster, reason }));
+      case 'rebalance':
+      case 'goal':
+      case 'hold':
+        return carryOutRebalance(task, { ...common, sides });
       default:
         return assertNever(task);
     }

@@ -35,11 +35,11 @@ export class SimMemberPostgres implements MemberPostgres {
   }
 
   session(
-    _purpose: string,
+    purpose: string,
     _role: 'superuser' | 'agent',
     { waits = false, timeoutMs = 5_000 }: { readonly waits?: boolean; readonly timeoutMs?: number } = {},
   ): Session {
-    return new SimSession({ process: this.#process, postgres: this.#postgres, waits, timeoutMs });
+    return new SimSession({ process: this.#process, postgres: this.#postgres, purpose, waits, timeoutMs });
   }
 
   data(): Promise<LocalFacts['data']> {

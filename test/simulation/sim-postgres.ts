@@ -4,6 +4,7 @@ import { SimProcess, type SimHost } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SimServer } from './sim-server.ts';
 import type { LogRecord } from './wal.ts';
+import type { Slot } from './logical-senders.ts';
 import type { Planted } from './planted.ts';
 
 /** Whom to follow: the member, the name that notes it, and the name that this member follows under. */
@@ -30,6 +31,8 @@ export interface Disk {
   /** The two files that a role changes. */
   upstream: Upstream | null;
   syncNames: string;
+  /** Logical ones; they are on no follower's disk. */
+  readonly slots: Map<string, Slot>;
 }
 
 export const emptyDisk = (): Disk => ({
@@ -44,6 +47,7 @@ export const emptyDisk = (): Disk => ({
   lease: undefined,
   upstream: null,
   syncNames: '',
+  slots: new Map(),
 });
 
 export interface SimEnvironment {
@@ -72,6 +76,8 @@ export class SimPostgres {
   disk: Disk = emptyDisk();
   server: SimServer | undefined;
   crashes = 0;
+  /** Above 0: each transaction of a subscription takes up to so long. */
+  slowApplyMs = 0;
 
   constructor(member: string, host: SimHost, environment: SimEnvironment) {
     this.member = member;
@@ -113,6 +119,9 @@ export class SimPostgres {
     disk.wal.length = kept;
     disk.flushed = kept;
     disk.lease = undefined;
+    for (const [name, slot] of disk.slots)
+      if (slot.confirmed === null) disk.slots.delete(name);
+      else slot.confirmed = slot.kept;
   }
 
   /** After the shutdown checkpoint: the control file says so, however the last processes end, and the lease's row stays. */

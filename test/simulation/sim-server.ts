@@ -4,6 +4,8 @@ import type { SimProcess } from './process.ts';
 import { HeadLocks } from './head-locks.ts';
 import { Walsenders } from './walsenders.ts';
 import { Receiver } from './receiver.ts';
+import { ApplyLauncher } from './apply-launcher.ts';
+import { LogicalSenders } from './logical-senders.ts';
 import { type Change, type LogRecord, Tables } from './wal.ts';
 
 const RECORD_BYTES = 0x60;
@@ -32,6 +34,8 @@ export class SimServer {
   readonly locks: HeadLocks;
   readonly walsenders: Walsenders;
   readonly receiver: Receiver;
+  readonly senders: LogicalSenders;
+  readonly launcher: ApplyLauncher;
   readonly settings: Settings;
   mode: 'starting' | 'recovering' | 'primary' = 'starting';
   /** A fast shutdown: nobody is let in any more; `checkpointed`: only the followers' last bytes are waited for. */
@@ -47,6 +51,8 @@ export class SimServer {
   #nextPid = 1_000;
   /** pid -> whether its commit waits. */
   readonly probes = new Map<number, boolean>();
+  /** pid -> how long it waits for one lock. */
+  readonly lockTimeouts = new Map<number, number>();
   readonly onEnd = new Set<() => void>();
 
   constructor(postgres: SimPostgres, process: SimProcess, started: string) {
@@ -65,6 +71,8 @@ export class SimServer {
     this.locks = new HeadLocks(process);
     this.walsenders = new Walsenders(this);
     this.receiver = new Receiver(this);
+    this.senders = new LogicalSenders(this);
+    this.launcher = new ApplyLauncher(this);
   }
 
   /** Recovery: everything on disk is replayed; a primary then shows also what was still waiting when it crashed. */
@@ -75,6 +83,7 @@ export class SimServer {
     this.replayed = disk.flushed;
     this.mode = disk.standbySignal ? 'recovering' : 'primary';
     if (this.mode === 'recovering') this.receiver.look();
+    else void this.launcher.look();
   }
 
   get answers(): boolean {
@@ -119,6 +128,7 @@ export class SimServer {
       const upTo = disk.wal.findLastIndex((record) => record.lsn <= lsn) + 1;
       disk.flushed = Math.max(disk.flushed, upTo);
       this.walsenders.pump();
+      this.senders.pump();
       flushed(lsn, records);
     };
     if (scheduler.random.chance(0.6)) onDisk();
@@ -225,6 +235,8 @@ export class SimServer {
         disk.lease = undefined;
         this.mode = 'primary';
         this.append([{ kind: 'nothing', why: 'end of recovery' }], () => undefined);
+        // What it inherited applies at once.
+        void this.launcher.look();
         observer.promoted(member);
       });
     });
@@ -246,6 +258,7 @@ export class SimServer {
     for (const listener of this.onEnd) listener();
     this.onEnd.clear();
     this.#waiters = [];
+    this.launcher.leave();
     const finish = () => {
       this.closing = 'checkpointed';
       this.#leaveWhenFlushed();
@@ -267,6 +280,8 @@ export class SimServer {
     this.process.kill();
     this.receiver.leave();
     this.walsenders.leave();
+    this.senders.leave();
+    this.launcher.leave();
     for (const listener of this.onEnd) listener();
     this.onEnd.clear();
   }

@@ -10,6 +10,8 @@ export interface SimSessionOptions {
   readonly process: SimProcess;
   readonly postgres: SimPostgres;
   readonly waits: boolean;
+  /** What it is for. */
+  readonly purpose: string;
   readonly timeoutMs: number;
 }
 
@@ -70,10 +72,10 @@ export class SimSession implements Session {
   }
 
   #send(text: string, values: readonly unknown[]): Promise<readonly Row[]> {
-    const { process, postgres, waits } = this.#options;
+    const { process, postgres, waits, purpose } = this.#options;
     const { server } = postgres;
     if (server === undefined || !server.answers) return Promise.reject(postgresGone('connection refused'));
-    if (this.#backend?.server !== server) this.#backend = new SimBackend(process, server, { waits });
+    if (this.#backend?.server !== server) this.#backend = new SimBackend(process, server, { waits, purpose });
     return this.#backend.send(text, values);
   }
 }

@@ -1,23 +1,16 @@
 /** The statements that an agent sends to its own Postgres, by their text; one that isn't known is a fault of the simulation. */
 import { FenceState } from '../../src/domain/sqlstate.ts';
+import { adoptTerm } from './sim-adopt.ts';
 import { extend, grant } from './fence.ts';
+import { asksNoFollower } from './planted.ts';
 import type { SimServer } from './sim-server.ts';
+import { MOVE_HANDLERS } from './sim-move-sql.ts';
 import { lineage, progress } from './sim-progress-sql.ts';
+import { SqlError } from './sql-error.ts';
 import { isNamed } from './walsenders.ts';
-import { type AdoptedShard, lsnText, timelineHex } from './wal.ts';
+import { lsnText, timelineHex } from './wal.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
-
-/** As pg throws it. */
-export class SqlError extends Error {
-  readonly severity = 'ERROR';
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(`${code} ${message}`);
-    this.code = code;
-  }
-}
 
 export interface Statement {
   readonly server: SimServer;
@@ -25,13 +18,15 @@ export interface Statement {
   readonly waits: boolean;
   /** Of the session. */
   readonly pid: number;
+  /** What the session is for. */
+  readonly purpose: string;
+  readonly text: string;
 }
 
-type Handler = (statement: Statement) => readonly Row[] | Promise<readonly Row[]>;
-
-const ADOPT_LOCK_MS = 5_000;
+export type Handler = (statement: Statement) => readonly Row[] | Promise<readonly Row[]>;
 
 const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
+  ...MOVE_HANDLERS,
   [`where sync_names <> ''`, leaseDemandsFollowers],
   ['from capstan.lineage', lineage],
   ['as replayed_until', progress],
@@ -43,7 +38,7 @@ const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
   ],
   [`current_setting('primary_conninfo') = ''`, receivesNothing],
   ['to_regclass', () => [{ there: true }]],
-  ['from capstan.shard_head', ({ server }) => headRows(server)],
+  ['from capstan.shard_head', headRows],
   [
     'pg_wal_replay_resume()',
     ({ server }) => done(() => server.mode === 'recovering' && server.resumeReplay()),
@@ -64,7 +59,7 @@ const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
     'pg_terminate_backend(pid) from pg_stat_replication',
     ({ server, values: [names] }) => done(() => server.walsenders.dismissOthers(new Set(names as string[]))),
   ],
-  ['from pg_stat_replication', ({ server }) => walsenderRows(server)],
+  ['from pg_stat_replication', walsenderRows],
   [
     `current_setting('synchronous_standby_names') as names`,
     ({ server }) => [{ names: server.settings.agents }],
@@ -82,6 +77,9 @@ const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
   ['capstan.adopt_term(', adoptTerm],
   ['checkpoint', () => []],
   ['set statement_timeout', () => []],
+  ['set lock_timeout', () => []],
+  ['set synchronous_commit', () => []],
+  ['select 1', () => [{}]],
 ];
 
 const found = new Map<string, Handler>();
@@ -100,10 +98,19 @@ function done(act: () => unknown): readonly Row[] {
   return [{}];
 }
 
-const headRows = ({ tables }: SimServer): readonly Row[] =>
-  [...tables.heads]
+/** As `readPositions` asks: what is owned here, and what was handed over and is here, whether or not it is adopted yet. */
+function headRows({ server: { tables }, values: [handoversText] }: Statement): readonly Row[] {
+  const handovers = JSON.parse(String(handoversText)) as readonly { shard: number; handover: string }[];
+  const handedOver = new Map(handovers.map(({ shard, handover }) => [shard, Number(handover)]));
+  const isOwned = ([shard, position]: readonly [number, number]) => {
+    const state = tables.authority.get(shard)?.state;
+    return (state !== undefined && state !== 'moved') || position >= (handedOver.get(shard) ?? Infinity);
+  };
+  return [...tables.heads]
+    .filter(isOwned)
     .toSorted(([a], [b]) => a - b)
     .map(([shard, position]) => ({ shard, position: String(position) }));
+}
 
 const historyText = ({ postgres }: SimServer): string =>
   postgres.disk.history
@@ -142,14 +149,17 @@ function pauseState({ server }: Statement): readonly Row[] {
   return [{ state: blind ? 'paused' : states[replayPause] }];
 }
 
-function walsenderRows({ walsenders }: SimServer): readonly Row[] {
+function walsenderRows({ server, purpose }: Statement): readonly Row[] {
+  const { walsenders, postgres } = server;
+  const believes = purpose.startsWith('move arrival') && asksNoFollower(postgres.environment.planted);
+  const end = believes ? lsnText(postgres.endLsn) : undefined;
   return walsenders.rows.map((row) => ({
     application_name: row.name,
     state: row.flushedLsn === null ? 'startup' : 'streaming',
     sync_state: isNamed(row) ? 'quorum' : 'async',
     sync_priority: isNamed(row) ? 1 : 0,
-    flush_lsn: row.flushedLsn === null ? null : lsnText(row.flushedLsn),
-    replay_lsn: row.replayedLsn === null ? null : lsnText(row.replayedLsn),
+    flush_lsn: end ?? (row.flushedLsn === null ? null : lsnText(row.flushedLsn)),
+    replay_lsn: end ?? (row.replayedLsn === null ? null : lsnText(row.replayedLsn)),
     reply_mark: `${row.pid}/${row.replies}`,
   }));
 }
@@ -257,43 +267,4 @@ function closeAdmission({ server, values: [reason] }: Statement): readonly Row[]
   if (disk.lease === undefined) return [{ found: false }];
   disk.lease = { ...disk.lease, admission: 'closed', admissionReason: String(reason) };
   return [{ found: true }];
-}
-
-async function adoptTerm({ server, values }: Statement): Promise<readonly Row[]> {
-  demandLeader(server);
-  const [cluster, epoch, term, reason, shardsText, incarnation] = values;
-  const { state, heads } = server.tables;
-  if (state !== undefined) {
-    if (state.cluster !== cluster) throw new SqlError(FenceState.wrongCluster, 'another cluster');
-    if (incarnation !== null && state.incarnation !== null && state.incarnation !== incarnation)
-      throw new SqlError(FenceState.wrongCluster, 'another estate');
-    if (state.epoch > Number(epoch)) throw new SqlError(FenceState.staleEpoch, 'a later epoch was seen');
-    if (state.term > Number(term)) throw new SqlError(FenceState.staleTerm, 'a later term was seen');
-  }
-  const shards = JSON.parse(String(shardsText)) as readonly AdoptedShard[];
-  const drained = state?.term === Number(term) ? [] : [...heads.keys()].toSorted((a, b) => a - b);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.locks.takeAll(
-    drained,
-    ADOPT_LOCK_MS,
-    () => {
-      const change = {
-        kind: 'adopt',
-        cluster: String(cluster),
-        epoch: Number(epoch),
-        term: Number(term),
-        reason: String(reason),
-        incarnation: textOrNull(incarnation),
-        shards,
-      } as const;
-      server.append([change], (_, records) => {
-        for (const record of records) server.tables.apply(record);
-        for (const shard of drained) server.locks.free(shard);
-        resolve();
-      });
-    },
-    () => reject(new SqlError('55P03', 'a head is locked')),
-  );
-  await promise;
-  return [{ answer: { heads_made: 0, authority_changed: 0, moved: 0, lineage_written: 0 } }];
 }

@@ -83,7 +83,7 @@ export class StepStrike {
 
   #counts(writes: readonly Write[]): boolean {
     const { keys, cluster } = this.#world;
-    const operation = writes.some(({ key }) => key.startsWith(keys.operations));
+    const operation = writes.some(({ key }) => key.startsWith(keys.operations) || key.startsWith(keys.moves));
     if (this.#fault.on === 'operation') return operation;
     const reports = [
       keys.frozenReports(cluster),
@@ -95,13 +95,17 @@ export class StepStrike {
       keys.handoverReady(cluster),
       keys.handoverReport(cluster),
       keys.inSync(cluster),
+      keys.moveReports,
     ];
     return !operation && writes.some(({ key }) => reports.some((prefix) => key.startsWith(prefix)));
   }
 
   /** Whom the operation was planned with; of no target it is a follower. */
   #planned(who: 'leader' | 'target'): string | undefined {
-    const { operations, invariants, members } = this.#world;
+    const { operations, invariants, members, clusters, eyes } = this.#world;
+    // Of a move: the leaders of both sides.
+    if (clusters.length > 1)
+      return eyes.of(clusters[who === 'leader' ? 0 : 1] ?? '').authority?.leader ?? undefined;
     // A change of a member doesn't hold its cluster.
     const plan = (operations.held?.value ?? operations.running[0])?.plan;
     const named =

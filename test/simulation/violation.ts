@@ -21,7 +21,14 @@ export type Invariant =
   | 'proof-ends-the-old-side'
   | 'loss-is-recorded'
   | 'loss-is-bounded'
-  | 'epoch-before-votes';
+  | 'epoch-before-votes'
+  | 'owner-changes-by-flip'
+  | 'flip-under-its-terms'
+  | 'handed-over-is-held'
+  | 'opens-at-the-handover'
+  | 'wipes-nothing-owned'
+  | 'seal-ends'
+  | 'nothing-is-left';
 
 /** What the omniscient eye saw broken. The run ends with the first. */
 export class Violation extends Error {

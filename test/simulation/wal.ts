@@ -1,3 +1,5 @@
+import { applyMove, type MoveChange, MoveTables } from './move-tables.ts';
+
 /** One committed change of a member's log. Members share the objects: two logs agree where they hold the same ones. */
 export interface LogRecord {
   /** Where it ends, in bytes. */
@@ -28,6 +30,7 @@ export type Change =
       readonly incarnation: string | null;
       readonly shards: readonly AdoptedShard[];
     }
+  | MoveChange
   /** A transaction that changes no table that matters here; its commit may wait for followers all the same. */
   | { readonly kind: 'nothing'; readonly why: string };
 
@@ -35,6 +38,10 @@ export interface AdoptedShard {
   readonly shard: number;
   readonly generation: number;
   readonly state: 'serving' | 'sealed';
+  /** The version of the map that wrote the entry. */
+  readonly mapVersion?: number;
+  /** Sealed here whatever the map says, and without a lineage row: rows are missing. */
+  readonly withheld?: boolean;
 }
 
 export interface Decision {
@@ -45,17 +52,24 @@ export interface Decision {
   readonly decidedAt: string;
 }
 
+export interface ShardAuthority {
+  readonly cluster: string;
+  readonly generation: number;
+  readonly state: 'serving' | 'sealed' | 'moved';
+  readonly mapVersion: number;
+}
+
 /** The tables, as the fold of the log up to some record. */
 export class Tables {
   state: { cluster: string; epoch: number; term: number; incarnation: string | null } | undefined;
-  readonly authority = new Map<
-    number,
-    { cluster: string; generation: number; state: 'serving' | 'sealed' | 'moved' }
-  >();
+  readonly authority = new Map<number, ShardAuthority>();
   readonly heads = new Map<number, number>();
   /** By shard, a slash and the token. */
   readonly tokens = new Map<string, Decision>();
+  /** By shard, generation and term, with slashes. */
   readonly lineage = new Map<string, { readonly firstPosition: number; readonly cluster: string }>();
+  /** What a move makes and leaves behind here. */
+  readonly moves = new MoveTables();
 
   apply({ change }: Pick<LogRecord, 'change'>): void {
     switch (change.kind) {
@@ -67,21 +81,41 @@ export class Tables {
         return;
       case 'adopt':
         this.#adopt(change);
+        return;
+      default:
+        applyMove(this, change);
     }
   }
 
   #adopt({ cluster, epoch, term, incarnation, shards }: Extract<Change, { kind: 'adopt' }>): void {
     this.state = { cluster, epoch, term, incarnation: this.state?.incarnation ?? incarnation };
-    for (const { shard, generation, state } of shards) {
-      if (!this.heads.has(shard)) this.heads.set(shard, 0);
-      this.authority.set(shard, { cluster, generation, state });
+    for (const { shard, generation, state, mapVersion = 0, withheld = false } of shards) {
+      if (!this.heads.has(shard) && !withheld) this.heads.set(shard, 0);
+      const seen = this.authority.get(shard)?.mapVersion ?? 0;
+      this.authority.set(shard, { cluster, generation, state, mapVersion: Math.max(seen, mapVersion) });
       const key = `${shard}/${generation}/${term}`;
-      if (!this.lineage.has(key))
+      if (!withheld && !this.lineage.has(key))
         this.lineage.set(key, { firstPosition: (this.heads.get(shard) ?? 0) + 1, cluster });
     }
     for (const [shard, row] of this.authority)
       if (!shards.some((named) => named.shard === shard))
         this.authority.set(shard, { ...row, state: 'moved' });
+  }
+}
+
+/** Where a change leaves a shard's head; undefined: it doesn't touch it. */
+export function headAfter(change: Change, shard: number): number | undefined {
+  switch (change.kind) {
+    case 'decide':
+      return change.shard === shard ? change.position : undefined;
+    case 'rows':
+      return change.changes.reduce<number | undefined>((at, one) => headAfter(one, shard) ?? at, undefined);
+    case 'copy':
+      return change.rows.find((row) => row.shard === shard)?.position;
+    case 'wipe':
+      return change.heads && change.shards.includes(shard) ? 0 : undefined;
+    default:
+      return undefined;
   }
 }
 

@@ -26,6 +26,12 @@ export interface Counts {
   switchovers: number;
   memberships: number;
   rejoins: number;
+  rebalances: number;
+  rebalancesBegun: number;
+  flips: number;
+  backOuts: number;
+  /** Of a stream, the first of each counted too. */
+  copies: number;
   /** Decisions for another region whose bound on the loss could be held against what was lost. */
   lossesBounded: number;
   rebuilt: number;
@@ -47,6 +53,11 @@ export const noCounts = (): Counts => ({
   switchovers: 0,
   memberships: 0,
   rejoins: 0,
+  rebalances: 0,
+  rebalancesBegun: 0,
+  flips: 0,
+  backOuts: 0,
+  copies: 0,
   lossesBounded: 0,
   rebuilt: 0,
   lostRequests: 0,

@@ -1,56 +1,60 @@
 import { Keys } from '../../src/controlplane/keys.ts';
 import type { Write } from '../../src/etcd/port.ts';
-import { type Area, areaOf, type MemberSeed } from './area.ts';
-import { type Check, checksOf } from './checks.ts';
+import { type Area, areaOf, clusterOf, type MemberSeed } from './area.ts';
+import { Eyes } from './eyes.ts';
 import { scheduleFaults } from './schedule-faults.ts';
-import { Invariants } from './invariants.ts';
+import type { Invariants } from './invariants.ts';
 import { Network } from './network.ts';
-import { alterTransaction, type Planted } from './planted.ts';
+import type { Planted } from './planted.ts';
 import { SimHost, SimProcess } from './process.ts';
+import { readOldState } from './old-reads.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { seedEstate } from './seed-estate.ts';
 import { runSimAgent, SimMemory } from './sim-agent.ts';
-import { runSimClient } from './sim-client.ts';
 import { type CoordinatorTask, type SimCoordinator, startCoordinator } from './sim-coordinator.ts';
-import { type EtcdTrouble, NO_TROUBLE, SimEtcdClient } from './sim-etcd-client.ts';
+import { type EtcdTrouble, NO_TROUBLE, type SimEtcdClient } from './sim-etcd-client.ts';
 import { SimEtcd } from './sim-etcd.ts';
 import { emptyDisk, resetRuns, type SimEnvironment, SimPostgres } from './sim-postgres.ts';
 import { SeenOperations } from './seen-operations.ts';
 import { type Fate, StepStrike } from './step-faults.ts';
+import { etcdClient, startDesk } from './world-clients.ts';
 import { type Counts, noCounts, type WorldOptions } from './world-options.ts';
 
-const CLUSTER = 'c1';
-export const SHARDS = 2;
 const CLIENTS = 2;
 
-/** One simulated estate: a cluster of two or three voters, its etcd, its coordinators, its callers, and what befalls them. */
+/** One simulated estate: a cluster of two or three voters, or two of them, its etcd, its coordinators, its callers, and what befalls them. */
 export class World {
   readonly scheduler: Scheduler;
   readonly network: Network;
   readonly etcd: SimEtcd;
   readonly keys = new Keys('sim');
-  readonly cluster = CLUSTER;
+  /** Whose each shard was when the world began. */
+  readonly owners: readonly string[];
+  readonly clusters: readonly string[];
   readonly area: Area;
   /** Where each member was when the world began. */
   readonly places: readonly MemberSeed[];
-  readonly operations: SeenOperations;
   readonly strike: StepStrike | undefined;
   /** Lies in wait for a write that is about to leave. */
   ambush: ((writes: readonly Write[]) => Fate) | undefined;
+  /** As that, several at once; the first that strikes is heard. */
+  readonly ambushes = new Set<(writes: readonly Write[]) => Fate>();
   readonly hosts = new Map<string, SimHost>();
   readonly members: readonly SimPostgres[];
   readonly agents = new Map<string, SimProcess>();
-  readonly invariants: Invariants;
+  readonly eyes: Eyes;
   readonly trouble: EtcdTrouble = { ...NO_TROUBLE };
   readonly counts: Counts = noCounts();
   readonly coordinators: SimCoordinator[] = [];
   readonly #memories = new Map<string, SimMemory>();
   readonly #environment: SimEnvironment;
-  readonly #checks: readonly Check[];
+  #focus: string;
   readonly #planted: Planted;
   readonly #only: readonly string[] | undefined;
   #processes = 0;
+  /** True time until which nobody looks after a rebalance. */
+  awayUntil = 0;
   /** True time of the latest outcome told, by shard. */
   readonly toldAt = new Map<number, number>();
 
@@ -63,7 +67,6 @@ export class World {
     this.scheduler = new Scheduler(random, { keepTrace });
     this.network = new Network(this.scheduler);
     this.etcd = new SimEtcd(this.scheduler);
-    this.operations = new SeenOperations(this.etcd, this.keys, CLUSTER);
     this.#planted = planted;
     this.#environment = {
       scheduler: this.scheduler,
@@ -71,14 +74,8 @@ export class World {
       planted,
       postgresOf: (member) => this.postgresOf(member),
       observer: {
-        appended: (member, record) => {
-          this.invariants.appended(member, record);
-          for (const check of this.#checks) check.appended?.(member, record);
-        },
-        acknowledged: (member, token, shard) => {
-          this.invariants.acknowledged(member, token, shard);
-          for (const check of this.#checks) check.acknowledged?.(member, token);
-        },
+        appended: (member, record) => this.eyes.appended(member, record),
+        acknowledged: (member, token, shard) => this.eyes.acknowledged(member, token, shard),
         promoted: () => {
           this.counts.promotions += 1;
         },
@@ -86,6 +83,9 @@ export class World {
     };
     const clocksWithinLimits = random.chance(0.85);
     this.places = this.area.members(random);
+    this.owners = this.area.owners ?? ['c1', 'c1'];
+    this.clusters = [...new Set(this.places.map(clusterOf))];
+    this.#focus = this.clusters[0] ?? '';
     const names = this.places.map(({ member }) => member);
     for (const name of [...names, 'op', 'desk']) {
       const rate = clocksWithinLimits ? random.between(0.98, 1.02) : random.between(0.5, 1.5);
@@ -96,53 +96,83 @@ export class World {
     }
     for (const { member, region } of this.places) if (region !== 'here') this.network.far.add(member);
     this.members = names.map((name) => new SimPostgres(name, this.hostOf(name), this.#environment));
-    this.invariants = new Invariants({
+    this.eyes = new Eyes({
       etcd: this.etcd,
       keys: this.keys,
-      cluster: CLUSTER,
-      members: this.members,
-      shards: SHARDS,
-      ttlMs: this.area.contract.lease.ttlMs,
+      clusters: new Map(this.clusters.map((cluster) => [cluster, this.membersOf(cluster)])),
+      shards: this.owners.length,
+      contract: this.area.contract,
+      counts: this.counts,
+      planted,
       clocksWithinLimits,
       now: () => this.scheduler.now,
       incarnationOf: (member) => this.memoryOf(member).value.incarnation,
+      standingOf: (_, leader) => this.#standingOf(leader),
     });
-    this.#checks = checksOf({
-      etcd: this.etcd,
-      counts: this.counts,
-      keys: this.keys,
-      cluster: CLUSTER,
-      contract: this.area.contract,
-      members: this.members,
-      clocksWithinLimits,
-      now: () => this.scheduler.now,
-      report: (invariant, message) => this.invariants.report(invariant, message),
-    });
-    this.etcd.onCommit = (_, writes) => {
-      this.invariants.committed(writes);
-      for (const check of this.#checks) check.committed(writes);
-    };
-    this.scheduler.afterEvent = () => this.invariants.check();
+    this.etcd.onCommit = (_, writes) => this.eyes.committed(writes);
+    this.scheduler.afterEvent = () => this.eyes.check();
     for (const name of names) this.#memories.set(name, new SimMemory(name));
     seedEstate({
       etcd: this.etcd,
       keys: this.keys,
-      cluster: CLUSTER,
-      shards: SHARDS,
+      clusters: this.clusters,
+      owners: this.owners,
       contract: this.area.contract,
       members: this.members,
       places: this.places,
       memories: this.#memories,
-      fresh: random.chance(0.15) && at === undefined,
+      fresh: random.chance(0.15) && at === undefined && this.clusters.length === 1,
       random,
     });
     for (const name of names) this.startAgent(name);
-    for (let index = 0; index < CLIENTS; index += 1) this.#startClient(`desk${index + 1}`);
+    for (let index = 0; index < CLIENTS; index += 1) {
+      const process = new SimProcess(this.scheduler, this.hostOf('desk'), `desk${index + 1}`);
+      startDesk(this, { process, etcd: this.#client(process), environment: this.#environment });
+    }
   }
 
   /** Lets faults come until then. */
   disturb(untilMs: number): { healAll(): void } {
     return scheduleFaults(this, untilMs, this.#only);
+  }
+
+  /** The one that faults and people mean now, where there are several. */
+  get cluster(): string {
+    return this.#focus;
+  }
+
+  focus(cluster: string): this {
+    this.#focus = cluster;
+    return this;
+  }
+
+  get invariants(): Invariants {
+    return this.eyes.of(this.#focus);
+  }
+
+  get operations(): SeenOperations {
+    return new SeenOperations(this.etcd, this.keys, this.#focus);
+  }
+
+  membersOf(cluster: string): readonly SimPostgres[] {
+    return this.members.filter(({ member }) => this.clusterOf(member) === cluster);
+  }
+
+  clusterOf(name: string): string {
+    const place = this.places.find(({ member }) => member === name);
+    return place === undefined ? this.#focus : clusterOf(place);
+  }
+
+  /** Who could act for a leader now; undefined: something keeps it from acting. */
+  #standingOf(leader: string | null): string | undefined {
+    const { etcd, trouble, network } = this;
+    const agent = this.agents.get(leader ?? '');
+    const server = this.postgresOf(leader ?? '')?.server;
+    const acts =
+      agent?.state === 'running' && server?.process.state === 'running' && server.mode === 'primary';
+    const hears =
+      etcd.available && trouble.late === 0 && trouble.lostReply === 0 && trouble.lostRequest === 0;
+    return acts && hears && !network.isHindered(leader ?? '') ? agent.name : undefined;
   }
 
   hostOf(name: string): SimHost {
@@ -197,9 +227,10 @@ export class World {
       memory,
       etcd: this.#client(process),
       keys: this.keys,
-      cluster: CLUSTER,
+      cluster: this.clusterOf(member),
       region: this.regionOf(member) ?? '',
       publishes: this.places.some(({ region }) => region !== 'here'),
+      moves: this.clusters.length > 1,
     });
   }
 
@@ -231,8 +262,15 @@ export class World {
 
   coordinate(task: CoordinatorTask): void {
     const process = this.#process('coordinator', 'op');
-    const etcd = this.#client(process);
-    const about = { keys: this.keys, cluster: CLUSTER, planted: this.#planted };
+    const client = this.#client(process);
+    const etcd =
+      this.#planted === 'backs-out-after-the-flip' ? readOldState(client, this.keys, process) : client;
+    const about = {
+      keys: this.keys,
+      cluster: this.#focus,
+      planted: this.#planted,
+      environment: this.#environment,
+    };
     this.coordinators.push(startCoordinator({ ...about, process, etcd, task }));
   }
 
@@ -246,37 +284,6 @@ export class World {
   }
 
   #client(process: SimProcess): SimEtcdClient {
-    const { etcd, network, trouble, counts, keys, strike } = this;
-    return new SimEtcdClient({
-      process,
-      etcd,
-      network,
-      trouble,
-      counts,
-      alter: (sent) => alterTransaction(this.#planted, { keys, cluster: CLUSTER, sent }),
-      onWrite: (sender, writes) => strike?.onWrite(sender, writes) ?? this.ambush?.(writes),
-    });
-  }
-
-  #startClient(name: string): void {
-    const process = new SimProcess(this.scheduler, this.hostOf('desk'), name);
-    void runSimClient({
-      process,
-      etcd: this.#client(process),
-      keys: this.keys,
-      cluster: CLUSTER,
-      shards: SHARDS,
-      environment: this.#environment,
-      observer: {
-        asked: (kind) => {
-          this.counts[kind] += 1;
-        },
-        told: (client, told) => {
-          this.counts.told += 1;
-          this.toldAt.set(told.shard, this.scheduler.now);
-          this.invariants.told(client, told);
-        },
-      },
-    });
+    return etcdClient(this, process, this.#planted);
   }
 }

@@ -106,7 +106,13 @@ export function simulatedPostgres(seed: number) {
     uuid: () => process.clock.uuid(),
     agent: async () => {
       await until(process, 'the pair answers', answers);
-      const session = new SimSession({ process, postgres: leader, waits: false, timeoutMs: 10_000 });
+      const session = new SimSession({
+        process,
+        postgres: leader,
+        purpose: 'a test',
+        waits: false,
+        timeoutMs: 10_000,
+      });
       return { query: (text, values) => session.use((client) => client.query(text, values)) };
     },
     caller: async () => {

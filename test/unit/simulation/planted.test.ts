@@ -112,6 +112,55 @@ const EXPECTED: readonly Expected[] = [
     only: ['voter removed as it is recorded'],
     from: 1,
   },
+  {
+    planted: 'flips-before-the-followers',
+    breaks: 'handed-over-is-held',
+    area: 'rebalance',
+    only: ['members apart', 'host gone'],
+    from: 1,
+  },
+  {
+    planted: 'opens-below-the-handover',
+    breaks: 'opens-at-the-handover',
+    area: 'rebalance',
+    only: ['members apart', 'leader lost at the flip'],
+    from: 1,
+  },
+  {
+    planted: 'backs-out-after-the-flip',
+    breaks: 'owner-changes-by-flip',
+    area: 'rebalance',
+    only: ['flip not answered'],
+    from: 1,
+  },
+  {
+    planted: 'unseals-without-the-phase',
+    breaks: 'owner-changes-by-flip',
+    area: 'rebalance',
+    only: ['flip held up', 'back-out held up'],
+    from: 1,
+  },
+  {
+    planted: 'leaves-the-seal-standing',
+    breaks: 'seal-ends',
+    area: 'rebalance',
+    only: ['coordinator lost at the seal'],
+    from: 1,
+  },
+  {
+    planted: 'flips-under-another-term',
+    breaks: 'flip-under-its-terms',
+    area: 'rebalance',
+    only: ['failover at the flip'],
+    from: 15,
+  },
+  {
+    planted: 'wipes-by-an-old-map',
+    breaks: 'wipes-nothing-owned',
+    area: 'rebalance',
+    only: ['second coordinator'],
+    from: 1,
+  },
 ];
 
 test('every plant is tried', () => {
