@@ -92,17 +92,19 @@ describe('a read that is bound to a commit token', () => {
   });
 
   it('goes to the leader when the follower hasn’t got it, or says so when it was told to', async () => {
+    const last = await lastToken();
+    await untilFollower(`?commit_token=${last}`);
+    const ahead = `shard184@${positionOf(last) + 1n}~1.1`;
     const resume = await estate.pair?.pauseFollower();
-    // Cancelled where it waits: the leader has it, the follower doesn't, and the leader won't show it.
-    const pending = gateway.reserve({ reservation_token: 'paused', reservation_id: 'paused' });
-    const head = positionOf(
-      (await untilFollower(`?commit_token=${await lastToken()}`)).headers.get('capstan-position'),
-    );
-    const ahead = `shard184@${head + 1n}~1.1`;
-    const failed = await read(`?commit_token=${ahead}&when_behind=fail`);
-    expect(failed).toMatchObject({ status: 503, body: { code: 'commit_token_behind' } });
-    resume?.();
-    expect((await pending).status).toBe(201);
+    try {
+      const pending = gateway.reserve({ reservation_token: 'paused', reservation_id: 'paused' });
+      const failed = await read(`?commit_token=${ahead}&when_behind=fail`);
+      expect(failed).toMatchObject({ status: 503, body: { code: 'commit_token_behind' } });
+      resume?.();
+      expect((await pending).status).toBe(201);
+    } finally {
+      resume?.();
+    }
     const reply = await read(`?commit_token=${ahead}&when_behind=wait`);
     expect(reply.status).toBe(200);
   });
@@ -123,6 +125,7 @@ describe('a read that is bound to a commit token', () => {
       const failed = await read(`?commit_token=${token}&when_behind=fail`);
       expect(failed).toMatchObject({ status: 503, body: { code: 'commit_token_behind' } });
       expect(servedBy(await read(`?commit_token=${token}`))).toBe(`leader ${LEADER}`);
+      expect((await read('?max_staleness_ms=60000&when_behind=fail')).body).toMatchObject({ issuer_id: ISSUER });
       const older = await untilFollower('?max_staleness_ms=60000');
       expect(positionOf(older.headers.get('capstan-position'))).toBeLessThan(positionOf(token));
       await beatOnce();
@@ -181,7 +184,7 @@ describe('pages', () => {
     let next = first.body.next as string | null;
     while (next !== null) {
       const page = await gateway.call('GET', next);
-      expect(page.status).toBe(200);
+      expect(page).toMatchObject({ status: 200 });
       expect(page.headers.get('capstan-position')).toBe(at);
       seen.push(...page.body.reservations);
       next = page.body.next;
