@@ -5,6 +5,7 @@ import { extend, grant } from './fence.ts';
 import { asksNoFollower } from './planted.ts';
 import type { SimServer } from './sim-server.ts';
 import { MOVE_HANDLERS } from './sim-move-sql.ts';
+import { readHeads, writeBeat } from './sim-beat-sql.ts';
 import { lineage, progress } from './sim-progress-sql.ts';
 import { SqlError } from './sql-error.ts';
 import { isNamed } from './walsenders.ts';
@@ -24,6 +25,11 @@ export interface Statement {
 }
 
 export type Handler = (statement: Statement) => readonly Row[] | Promise<readonly Row[]>;
+/** Whose arguments are in the text, because they are simple queries. */
+const UNPREPARED: readonly (readonly [marks: string, Handler])[] = [
+  ['capstan.read_heads(', readHeads],
+  ['capstan.beat(', writeBeat],
+];
 
 const HANDLERS: readonly (readonly [marks: string, Handler])[] = [
   ...MOVE_HANDLERS,
@@ -87,6 +93,8 @@ const found = new Map<string, Handler>();
 export function handlerOf(text: string): Handler {
   const known = found.get(text);
   if (known !== undefined) return known;
+  const unprepared = UNPREPARED.find(([marks]) => text.includes(marks))?.[1];
+  if (unprepared !== undefined) return unprepared;
   const handler = HANDLERS.find(([marks]) => text.includes(marks))?.[1];
   if (handler === undefined) throw new Error(`the simulated Postgres knows no such statement: ${text}`);
   found.set(text, handler);
