@@ -57,6 +57,8 @@ const catalog = {
   cluster_differs: { exit: 4, when: 'the cluster exists with other members' },
   member_unknown: { exit: 2, when: 'the configuration has no such member' },
   gateway_unknown: { exit: 2, when: 'the configuration has no such gateway' },
+  projections_missing: { exit: 2, when: 'the configuration names no projections’ database' },
+  projector_unknown: { exit: 2, when: 'the configuration has no such projector' },
   schema_unknown: { exit: 2, when: 'no command answers with that kind' },
   check_unknown: { exit: 2, when: 'there is no readiness check of that name' },
   not_ready: { exit: 3, when: 'a check failed or could not be evaluated' },

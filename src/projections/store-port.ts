@@ -1,31 +1,14 @@
 import type { LogEntry } from '../domain/log-entry.ts';
-
-/** One row of a shard's lineage as its log's source holds it. */
-export interface LineageEntry {
-  readonly generation: number;
-  readonly term: number;
-  readonly first_position: string;
-  readonly cluster: string;
-  readonly reason: string;
-  readonly began_at: string;
-}
-
-/** What one answer of a source holds of one shard, in one snapshot. */
-export interface ShardLog {
-  readonly shard: number;
-  readonly head: string;
-  /** Nothing above it may be taken from this source. */
-  readonly bound: string;
-  /** The entry at the position that was asked from; null: that position was 0, or this source doesn't hold it. */
-  readonly previous: LogEntry | null;
-  readonly lineage: readonly LineageEntry[];
-  /** After the position that was asked from, in order, none above `bound`. */
-  readonly entries: readonly LogEntry[];
-}
+import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
 
 /** What became of a shard's log at the projections' database; src/projections/SPEC.md says when each is found. */
 export type Applied =
-  | { readonly kind: 'applied'; readonly position: string; readonly entries: number; readonly repeats: number }
+  | {
+      readonly kind: 'applied';
+      readonly position: string;
+      readonly entries: number;
+      readonly repeats: number;
+    }
   | { readonly kind: 'paused' }
   | { readonly kind: 'behind'; readonly why: string }
   | { readonly kind: 'gap'; readonly why: string }
@@ -40,7 +23,9 @@ export type Applied =
  * `projection_paused` (exit 4).
  */
 export interface ProjectionStore {
-  watermarks(shards: readonly number[]): Promise<ReadonlyMap<number, { readonly position: string; readonly state: string }>>;
+  watermarks(
+    shards: readonly number[],
+  ): Promise<ReadonlyMap<number, { readonly position: string; readonly state: string }>>;
   apply(request: {
     readonly cluster: string;
     readonly log: ShardLog;
