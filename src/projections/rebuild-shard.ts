@@ -84,7 +84,11 @@ function demandWhole(
   for (const entry of entries) {
     position += 1n;
     const owner = ownerAt(lineage, position);
-    if (entry.position === position.toString() && owner?.generation === entry.generation && owner.term === entry.term) {
+    if (
+      entry.position === position.toString() &&
+      owner?.generation === entry.generation &&
+      owner.term === entry.term
+    ) {
       continue;
     }
     throw refusedError(`the log of shard ${shard} is not whole at position ${position}`, {
