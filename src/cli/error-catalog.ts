@@ -172,6 +172,8 @@ const catalog = {
     exit: 4,
     when: 'another process has the shard of the projections; asked again, it may be free',
   },
+  projection_differs: { exit: 3, when: 'a projection is not the fold of its log' },
+  projection_uncompared: { exit: 3, when: 'a projection could not be held against its log' },
   projection_paused: { exit: 4, when: 'a person has paused the projections of the shard' },
   projection_log_broken: {
     exit: 4,
