@@ -50,6 +50,15 @@ const schema = z.strictObject({
     promote: duration,
     open: duration,
   }),
+  log: z
+    .strictObject({
+      beatEvery: duration,
+      idleBeatEvery: duration,
+      pollEvery: duration,
+      idlePollEvery: duration,
+    })
+    .optional(),
+  reads: z.strictObject({ whenBehind: z.enum(['leader', 'wait']), waitMax: duration }).optional(),
   admission: z.strictObject({
     queuePerShardMax: count,
     batchCommandsMax: count.max(COMMANDS_MAX, `must be at most ${COMMANDS_MAX}`),
@@ -78,6 +87,7 @@ function contradictions(contract: Contract): string[] {
     ],
     [deadlines.lockWaitMs < deadlines.decisionMs, 'deadlines.lockWait must be below deadlines.decision'],
     ...failoverRules(contract),
+    ...readingRules(contract),
     [
       liveness.heartbeatEveryMs * 2 < liveness.heartbeatTtlMs,
       'liveness.heartbeatTtl must exceed twice liveness.heartbeatEvery',
@@ -111,6 +121,22 @@ function failoverRules(contract: Contract): readonly [boolean, string][] {
   ];
 }
 
+function readingRules({ log, reads, deadlines }: Contract): readonly [boolean, string][] {
+  return [
+    [log === undefined || log.beatEveryMs > 0, 'log.beatEvery must be more than nothing'],
+    [
+      log === undefined || log.beatEveryMs <= log.idleBeatEveryMs,
+      'log.idleBeatEvery must be at least log.beatEvery',
+    ],
+    [log === undefined || log.pollEveryMs > 0, 'log.pollEvery must be more than nothing'],
+    [
+      log === undefined || log.pollEveryMs <= log.idlePollEveryMs,
+      'log.idlePollEvery must be at least log.pollEvery',
+    ],
+    [reads === undefined || reads.waitMaxMs < deadlines.readMs, 'reads.waitMax must be below deadlines.read'],
+  ];
+}
+
 /**
  * Reads a contract's YAML text. Throws CapstanError `contract_invalid` (exit 2) that names each field at fault.
  */
@@ -127,6 +153,7 @@ export function parseContract(text: string, source: string): Contract {
   if (!parsed.success) throw invalid(issueLines(parsed.error));
   const { version, lease, durability, rpo, rto, failover, movePause, deadlines, admission, liveness } =
     parsed.data;
+  const { log, reads } = parsed.data;
   const contract: Contract = {
     version,
     lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
@@ -160,6 +187,17 @@ export function parseContract(text: string, source: string): Contract {
       promoteMs: deadlines.promote,
       openMs: deadlines.open,
     },
+    ...(log === undefined
+      ? {}
+      : {
+          log: {
+            beatEveryMs: log.beatEvery,
+            idleBeatEveryMs: log.idleBeatEvery,
+            pollEveryMs: log.pollEvery,
+            idlePollEveryMs: log.idlePollEvery,
+          },
+        }),
+    ...(reads === undefined ? {} : { reads: { whenBehind: reads.whenBehind, waitMaxMs: reads.waitMax } }),
     admission,
     liveness: {
       heartbeatEveryMs: liveness.heartbeatEvery,
