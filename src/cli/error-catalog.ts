@@ -179,6 +179,8 @@ const catalog = {
     exit: 4,
     when: 'the log that a projection is to be folded from is not one whole log',
   },
+  migration_failed: { exit: 4, when: 'a migration of a schema failed' },
+  schema_newer: { exit: 4, when: 'the database holds a newer schema than this program knows' },
   postgres_unreachable: { exit: 7, when: 'a Postgres can not be reached in time' },
   etcd_denied: { exit: 7, when: 'etcd refuses the user or the password' },
   etcd_request_refused: { exit: 4, when: 'etcd refuses the request' },
