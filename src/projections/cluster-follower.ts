@@ -55,7 +55,9 @@ export class ClusterFollower {
       target: (shard: ShardId) => {
         const now = work();
         const generation = now?.generations.get(shard);
-        return now === undefined || generation === undefined ? undefined : { sources: now.sources, generation };
+        return now === undefined || generation === undefined
+          ? undefined
+          : { sources: now.sources, generation };
       },
       onEnd: (outcome) => {
         onRebuilt({ ...outcome, cluster });
@@ -101,7 +103,8 @@ export class ClusterFollower {
     const sources = own === undefined ? undefined : sourcesOf(own, region);
     const generations = new Map<ShardId, number>();
     for (const { value } of now.shards.values()) {
-      if (value.cluster === cluster && sharing.has(value.shard)) generations.set(value.shard, value.generation);
+      if (value.cluster === cluster && sharing.has(value.shard))
+        generations.set(value.shard, value.generation);
     }
     return (this.#work = sources === undefined ? undefined : { sources, generations });
   }

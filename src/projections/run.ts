@@ -72,7 +72,16 @@ export async function runProjector(options: RunProjectorOptions): Promise<Runnin
     closers.push(() => live.close());
     const contract = await contractOf(live, signal);
     const sharing = new Sharing(projector);
-    const followers = new Followers({ options, region: own.region, live, store, sharing, contract, etcd, keys });
+    const followers = new Followers({
+      options,
+      region: own.region,
+      live,
+      store,
+      sharing,
+      contract,
+      etcd,
+      keys,
+    });
     const roll = await Roll.open({
       etcd,
       keys,

@@ -208,7 +208,8 @@ export class ClusterTail {
       if (BigInt(found.position) < BigInt(log.bound)) more = true;
       else if (log.at !== null) whole.push(log.shard);
     });
-    for (const { shard, reason } of answer.refused) this.#held.hold(shard, `${answer.source.member}: ${reason}`);
+    for (const { shard, reason } of answer.refused)
+      this.#held.hold(shard, `${answer.source.member}: ${reason}`);
     this.#behind = answer.logs.reduce((sum, log) => sum + this.#lackOf(log), 0n);
     // Most shards are behind there, so others would do better for all.
     if (misfits * 2 > asked.length) this.#options.source.setAside(answer.source.member, 'it is behind');
@@ -218,7 +219,8 @@ export class ClusterTail {
   }
 
   async #takeHeld(work: Work, answer: SourcedAnswer): Promise<void> {
-    for (const { shard, reason } of answer.refused) this.#held.hold(shard, `${answer.source.member}: ${reason}`);
+    for (const { shard, reason } of answer.refused)
+      this.#held.hold(shard, `${answer.source.member}: ${reason}`);
     await this.#each(answer.logs, async (log) => {
       if (!work.generations.has(log.shard)) return;
       const found = await this.#applyIfNeeded(answer, log, true);
