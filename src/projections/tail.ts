@@ -1,5 +1,6 @@
 import { canonicalEntry } from '../domain/log-entry.ts';
 import type { ShardId } from '../domain/shard.ts';
+import type { ShardLog } from '../domain/shard-log.ts';
 import { CapstanError, messageOf } from '../domain/errors.ts';
 import type { Wake } from '../clock/wake.ts';
 import type { ClusterFigures } from './projector-record.ts';
@@ -8,7 +9,7 @@ import type { LogSource, SourcedAnswer } from './log-source.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import type { RebuildQueue } from './rebuild-queue.ts';
 import type { Sources } from './sources.ts';
-import type { Applied, ProjectionStore, ShardLog } from './store-port.ts';
+import type { Applied, ProjectionStore } from './store-port.ts';
 
 const ENTRIES_MAX = 4_000;
 /** What a person asks of a shard, and what a crash of the database took back, is seen within this time. */
