@@ -2,7 +2,8 @@ import type { ClientBase } from 'pg';
 import { refusedError } from '../domain/errors.ts';
 import { CHAIN_START, type LogEntry } from '../domain/log-entry.ts';
 import { ownerAt } from './judge-log.ts';
-import type { LineageEntry, ProjectionStore } from './store-port.ts';
+import type { LineageEntry } from '../domain/shard-log.ts';
+import type { ProjectionStore } from './store-port.ts';
 import { advance, lockWatermark, setState } from './watermark-sql.ts';
 
 /** A page of the log may be long in coming, and a shard's rows in going. */

@@ -5,7 +5,7 @@ import { closeConnection, connect, type PoolOptions } from '../../src/postgres/c
 import { migrateProjections } from '../../src/projections/migrate.ts';
 import { PostgresStore } from '../../src/projections/postgres-store.ts';
 import { ensureProjectionRoles } from '../../src/projections/roles.ts';
-import type { LineageEntry, ShardLog } from '../../src/projections/store-port.ts';
+import type { LineageEntry, ShardLog } from '../../src/domain/shard-log.ts';
 import { startPostgres, type TestPostgres } from './postgres.ts';
 import { lineageRow } from './log-model.ts';
 
