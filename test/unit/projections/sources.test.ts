@@ -7,7 +7,7 @@ const MEMBERS = {
   'ny-1': { region: 'new-york', role: 'voter' },
   'ny-2': { region: 'new-york', role: 'voter' },
   'mad-1': { region: 'madrid', role: 'observer' },
-  'new': { region: 'madrid', role: 'learner' },
+  new: { region: 'madrid', role: 'learner' },
 } as const;
 
 function viewOf({
