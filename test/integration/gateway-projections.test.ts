@@ -165,7 +165,10 @@ describe('what the projections answer through a gateway', () => {
   });
 
   it('a projections database that hangs is a 503 in time, and decisions go on meanwhile', async () => {
-    proxy.freeze();
+    void proxy.cutReplyTo(/begin isolation/, { vanish: true });
+    expect((await gateway.call('GET', `/dashboard/issuers/${ISSUER}`)).body).toMatchObject({
+      code: 'projections_unreachable',
+    });
     const started = performance.now();
     const [dashboard, decided] = await Promise.all([
       gateway.call('GET', `/dashboard/issuers/${ISSUER}`),
@@ -174,6 +177,7 @@ describe('what the projections answer through a gateway', () => {
     expect(decided.status).toBe(201);
     expect(dashboard.status).toBe(503);
     expect(dashboard.body).toMatchObject({ code: 'projections_unreachable' });
+    expect(dashboard.headers.get('retry-after')).not.toBeNull();
     expect(performance.now() - started).toBeLessThan(8_000);
   });
 });
