@@ -59,6 +59,9 @@ const schema = z.strictObject({
     })
     .optional(),
   reads: z.strictObject({ whenBehind: z.enum(['leader', 'wait']), waitMax: duration }).optional(),
+  projections: z
+    .strictObject({ dashboardBudget: duration, searchBudget: duration, riskBudget: duration })
+    .optional(),
   admission: z.strictObject({
     queuePerShardMax: count,
     batchCommandsMax: count.max(COMMANDS_MAX, `must be at most ${COMMANDS_MAX}`),
@@ -151,9 +154,21 @@ export function parseContract(text: string, source: string): Contract {
   }
   const parsed = schema.safeParse(document);
   if (!parsed.success) throw invalid(issueLines(parsed.error));
-  const { version, lease, durability, rpo, rto, failover, movePause, deadlines, admission, liveness } =
-    parsed.data;
-  const { log, reads } = parsed.data;
+  const {
+    version,
+    lease,
+    durability,
+    rpo,
+    rto,
+    failover,
+    movePause,
+    deadlines,
+    log,
+    reads,
+    projections,
+    admission,
+    liveness,
+  } = parsed.data;
   const contract: Contract = {
     version,
     lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
@@ -198,6 +213,15 @@ export function parseContract(text: string, source: string): Contract {
           },
         }),
     ...(reads === undefined ? {} : { reads: { whenBehind: reads.whenBehind, waitMaxMs: reads.waitMax } }),
+    ...(projections === undefined
+      ? {}
+      : {
+          projections: {
+            dashboardMs: projections.dashboardBudget,
+            searchMs: projections.searchBudget,
+            riskMs: projections.riskBudget,
+          },
+        }),
     admission,
     liveness: {
       heartbeatEveryMs: liveness.heartbeatEvery,
