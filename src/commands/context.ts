@@ -27,6 +27,17 @@ export default class Context extends CapstanCommand<typeof Context> {
         region: gateway.region,
         url: gateway.url,
       })),
+      projections:
+        config.projections === undefined
+          ? null
+          : {
+              database: config.projections.database,
+              address: addressFrom(config.projections.address, region),
+              projectors: Object.entries(config.projectors).map(([name, projector]) => ({
+                name,
+                region: projector.region,
+              })),
+            },
     };
     return {
       kind: Context.kind,
@@ -40,9 +51,15 @@ export default class Context extends CapstanCommand<typeof Context> {
           ['seen from', data.region ?? 'no region (CAPSTAN_REGION is not set)'],
           ['etcd', data.etcd.join(', ')],
           ['clusters', data.clusters.join(', ')],
+          ['projections', projectionsText(data.projections)],
           ['gateways', data.gateways.map(({ name, url }) => `${name} ${url}`).join(', ')],
         ]),
       ],
     };
   }
 }
+
+const projectionsText = (projections: ContextData['projections']): string =>
+  projections === null
+    ? 'none'
+    : `${projections.database} at ${projections.address}, projectors ${projections.projectors.map(({ name }) => name).join(', ') || 'none'}`;

@@ -3,16 +3,14 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, usageError } from '../domain/errors.ts';
-import { isName, NAME_RULE } from '../domain/identifiers.ts';
 import { issueLines } from './contract.ts';
+import { addresses, endpoint, name, secret, type SecretSource } from './fields.ts';
+import { projections, projectionsAt, projectors } from './projections-config.ts';
 
-const name = z.string().refine(isName, `is not a name (${NAME_RULE})`);
-const endpoint = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must read host:port');
 const etcdUrl = z.url().refine((text) => {
   const { username, password } = new URL(text);
   return username === '' && password === '';
 }, 'must not carry a username or password: they belong in etcd.username and etcd.password');
-const secret = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })]);
 
 const schema = z.strictObject({
   estate: name,
@@ -64,9 +62,7 @@ const schema = z.strictObject({
             role: z.enum(['voter', 'observer']),
             dataDir: z.string(),
             listen: endpoint,
-            address: z
-              .record(z.string(), endpoint)
-              .refine((by) => 'default' in by, 'needs a `default` address'),
+            address: addresses,
           }),
         ),
       }),
@@ -75,10 +71,12 @@ const schema = z.strictObject({
   gateways: z
     .record(name, z.strictObject({ region: name, listen: endpoint, keysFile: z.string(), url: z.url() }))
     .default({}),
+  projections: projections.optional(),
+  projectors,
 });
 
 type Parsed = z.infer<typeof schema>;
-export type SecretSource = z.infer<typeof secret>;
+export type { SecretSource } from './fields.ts';
 export type PostgresRole = keyof Parsed['postgres']['passwords'];
 export type ClusterConfig = Parsed['clusters'][string];
 export type MemberConfig = ClusterConfig['members'][string];
@@ -114,6 +112,15 @@ export async function loadEstateConfig(path: string): Promise<EstateConfig> {
 }
 
 function contradictions(config: Parsed): string[] {
+  return [
+    ...clusterContradictions(config),
+    ...(config.projections === undefined && Object.keys(config.projectors).length > 0
+      ? ['projectors: need `projections`, the database that they write']
+      : []),
+  ];
+}
+
+function clusterContradictions(config: Parsed): string[] {
   const seen = new Set<string>();
   return Object.entries(config.clusters).flatMap(([cluster, { homeRegion, bootstrapMember, members }]) => {
     const problems: string[] = [];
@@ -175,6 +182,7 @@ function absolutePaths(config: Parsed, base: string): Parsed {
       members: mapValues(cluster.members, (member) => ({ ...member, dataDir: at(member.dataDir) })),
     })),
     gateways: mapValues(config.gateways, (gateway) => ({ ...gateway, keysFile: at(gateway.keysFile) })),
+    ...(config.projections === undefined ? {} : { projections: projectionsAt(config.projections, at) }),
   };
 }
 

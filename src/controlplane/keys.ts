@@ -213,6 +213,13 @@ export class Keys {
   moving(shard: number): string {
     return this.movingShards + String(shard).padStart(SHARD_DIGITS, '0');
   }
+  /** What each projector says of itself, under its etcd lease: who is here has a share of the shards. Other daemons don't follow it. */
+  get projectors(): string {
+    return `${this.prefix}projectors/`;
+  }
+  projector(name: string): string {
+    return this.projectors + name;
+  }
   get operations(): string {
     return `${this.prefix}operations/`;
   }

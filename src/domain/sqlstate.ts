@@ -16,6 +16,10 @@ export const FenceState = {
   badCommand: 'CP011',
   rpoLapsed: 'CP012',
   notLeader: 'CP013',
+  /** Not here, or not yet to be quoted from here. */
+  notConfirmed: 'CP015',
+  notFollower: 'CP016',
+  tooFarBack: 'CP017',
 } as const;
 
 export type FenceReason = keyof typeof FenceState;

@@ -48,6 +48,10 @@ const JUDGEMENTS: Readonly<Record<FenceReason | 'busy', Judgement>> = {
   rpoLapsed: { code: 'rpo_lapsed', again: 'no' },
   transactionShape: { code: 'internal', again: 'no' },
   badCommand: { code: 'internal', again: 'no' },
+  // Said of reads only.
+  notConfirmed: { code: 'internal', again: 'no' },
+  notFollower: { code: 'internal', again: 'no' },
+  tooFarBack: { code: 'internal', again: 'no' },
 };
 
 export const judge = ({ reason }: Refused): Judgement => JUDGEMENTS[reason];

@@ -1,31 +1,14 @@
 import type { LogEntry } from '../domain/log-entry.ts';
-
-/** One row of a shard's lineage as its log's source holds it. */
-export interface LineageEntry {
-  readonly generation: number;
-  readonly term: number;
-  readonly first_position: string;
-  readonly cluster: string;
-  readonly reason: string;
-  readonly began_at: string;
-}
-
-/** What one answer of a source holds of one shard, in one snapshot. */
-export interface ShardLog {
-  readonly shard: number;
-  readonly head: string;
-  /** Nothing above it may be taken from this source. */
-  readonly bound: string;
-  /** The entry at the position that was asked from; null: that position was 0, or this source doesn't hold it. */
-  readonly previous: LogEntry | null;
-  readonly lineage: readonly LineageEntry[];
-  /** After the position that was asked from, in order, none above `bound`. */
-  readonly entries: readonly LogEntry[];
-}
+import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
 
 /** What became of a shard's log at the projections' database; src/projections/SPEC.md says when each is found. */
 export type Applied =
-  | { readonly kind: 'applied'; readonly position: string; readonly entries: number; readonly repeats: number }
+  | {
+      readonly kind: 'applied';
+      readonly position: string;
+      readonly entries: number;
+      readonly repeats: number;
+    }
   | { readonly kind: 'paused' }
   | { readonly kind: 'behind'; readonly why: string }
   | { readonly kind: 'gap'; readonly why: string }
@@ -33,9 +16,16 @@ export type Applied =
   /** Somebody has asked for a rebuild, or one was begun and not finished. */
   | { readonly kind: 'rebuild'; readonly why: string };
 
-/** The projections' database as a projector writes it. Each call is one transaction; a rejected one changed nothing or its outcome is on the watermark. */
+/**
+ * The projections' database as a projector writes it. Each call is one transaction (a rebuild: two, the first of which says that it
+ * began); of a rejected one the watermark says whether it happened. Rejects with `postgres_unreachable` (exit 7), `projection_busy`
+ * (exit 4, retryable: another process holds the shard), and of a rebuild `projection_log_broken` (exit 4: the pages are not one whole log) and
+ * `projection_paused` (exit 4).
+ */
 export interface ProjectionStore {
-  watermarks(shards: readonly number[]): Promise<ReadonlyMap<number, { readonly position: string; readonly state: string }>>;
+  watermarks(
+    shards: readonly number[],
+  ): Promise<ReadonlyMap<number, { readonly position: string; readonly state: string }>>;
   apply(request: {
     readonly cluster: string;
     readonly log: ShardLog;
@@ -52,7 +42,11 @@ export interface ProjectionStore {
     readonly lineage: readonly LineageEntry[];
     readonly pages: AsyncIterable<readonly LogEntry[]>;
   }): Promise<{ readonly position: string; readonly entries: number }>;
-  /** At `asOf` none of these shards lacked anything of this cluster's log. */
+  /**
+   * At `asOf` none of these shards lacked anything of this cluster's log. Of a source it names all shards that it speaks for: it speaks
+   * no longer for those that are left out, nor for one whose position here is below what this store has seen (a database that
+   * crashed lost its tail), until the next `apply` or `watermarks`.
+   */
   mark(request: {
     readonly source: string;
     readonly cluster: string;

@@ -5,7 +5,7 @@ import { messageOf } from '../domain/errors.ts';
 import { fenceReasonOf } from '../domain/sqlstate.ts';
 import { sqlStateOf } from '../postgres/connection.ts';
 import type { SqlClient } from '../postgres/sql-client.ts';
-import type { AnswerFacts, Refused, Unknown, UnknownWhy } from './types.ts';
+import type { Refused, Unknown, UnknownWhy } from './types.ts';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const ADMIN_SHUTDOWN = '57P01';
@@ -28,6 +28,11 @@ export interface AskOptions {
   readonly clock?: Clock;
 }
 
+/** An answer counts only within its right; one without a right (a follower's, with its own proof) counts whenever it comes. */
+interface Timed {
+  readonly left_ms?: number;
+}
+
 export interface Answered<T> {
   readonly kind: 'answered';
   readonly answer: T;
@@ -41,7 +46,7 @@ type Reply = { readonly text: string } | { readonly error: unknown } | 'deadline
  * ReadyForQuery (pg settles a query there): rows can arrive while the commit still waits for its follower. Never
  * throws. The call must be alone on the connection.
  */
-export async function ask<T extends AnswerFacts>(
+export async function ask<T extends Timed>(
   client: AskClient,
   sql: string,
   { deadlineMs, clock = systemClock }: AskOptions,
@@ -61,7 +66,7 @@ export async function ask<T extends AnswerFacts>(
     if ('error' in reply) return judgeError(reply.error);
     const answer = JSON.parse(reply.text) as T;
     if (warnings.length > 0) return unknown('warning', warnings.join('; '), { connectionUsable: true });
-    if (elapsedMs >= answer.left_ms) {
+    if (answer.left_ms !== undefined && elapsedMs >= answer.left_ms) {
       const message = `the reply took ${Math.ceil(elapsedMs)} ms of a right of ${answer.left_ms} ms`;
       return unknown('late', message, { connectionUsable: true });
     }

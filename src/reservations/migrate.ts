@@ -1,96 +1,15 @@
-import { readdir, readFile } from 'node:fs/promises';
 import type { ClientBase } from 'pg';
-import { messageOf, refusedError } from '../domain/errors.ts';
-import { sqlStateOf } from '../postgres/connection.ts';
-
-const SQL_FOLDER = new URL('./sql/', import.meta.url);
-const FILE = /^(\d{3})-[a-z0-9-]+\.sql$/;
-/** One migration at a time in a database, whoever runs it. */
-const LOCK = 'select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext($1))';
-const LOCK_NAME = 'capstan.schema_migration';
-
-export interface MigrateResult {
-  /** Names of the files that were applied now, in order. */
-  readonly applied: readonly string[];
-  readonly version: number;
-}
+import { migrateFiles, type MigrateResult } from '../postgres/migrate-files.ts';
 
 /**
  * Brings the decision path's schema up to date; repeats and concurrent runs are harmless. Needs the superuser, and the
- * roles (`ensureRoles`). Each file is one transaction with its own record. Throws `migration_failed` (exit 4), and
- * `schema_newer` (exit 4) when the database holds a migration that this program doesn't know.
+ * roles (`ensureRoles`). Throws what `migrateFiles` throws.
  */
-export async function migrate({ client }: { client: ClientBase }): Promise<MigrateResult> {
-  const files = await migrationFiles();
-  const known = Math.max(0, ...files.map(({ version }) => version));
-  await transaction(client, async () => {
-    await client.query('create schema if not exists capstan authorization capstan_owner');
-    await client.query(
-      `create table if not exists capstan.schema_migration (
-         version integer primary key, name text not null, applied_at timestamptz not null default now())`,
-    );
-    await client.query('alter table capstan.schema_migration owner to capstan_owner');
-  });
-  const applied: string[] = [];
-  for (const file of files) {
-    const done = await transaction(client, async () => {
-      const { rows } = await client.query<{ version: number }>(
-        'select version from capstan.schema_migration order by version desc limit 1',
-      );
-      const at = rows[0]?.version ?? 0;
-      if (at > known) {
-        throw refusedError(`the database's schema is at version ${at}; this program knows ${known}`, {
-          code: 'schema_newer',
-          next: 'use the newer version of Capstan',
-        });
-      }
-      if (at >= file.version) return false;
-      await client.query(await readFile(file.url, 'utf8'));
-      await client.query('insert into capstan.schema_migration (version, name) values ($1, $2)', [
-        file.version,
-        file.name,
-      ]);
-      return true;
-    }).catch((error: unknown) => {
-      throw sqlStateOf(error) === undefined ? error : failed(file.name, error);
-    });
-    if (done) applied.push(file.name);
-  }
-  return { applied, version: known };
-}
-
-interface MigrationFile {
-  readonly version: number;
-  readonly name: string;
-  readonly url: URL;
-}
-
-async function migrationFiles(): Promise<MigrationFile[]> {
-  const files = (await readdir(SQL_FOLDER)).toSorted().flatMap((name): MigrationFile[] => {
-    const version = FILE.exec(name)?.[1];
-    return version === undefined ? [] : [{ version: Number(version), name, url: new URL(name, SQL_FOLDER) }];
-  });
-  if (files.length === 0) throw new Error(`no migrations in ${SQL_FOLDER.pathname}`);
-  return files;
-}
-
-async function transaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
-  await client.query('begin');
-  try {
-    await client.query(LOCK, [LOCK_NAME]);
-    const result = await work();
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined);
-    throw error;
-  }
-}
-
-function failed(name: string, error: unknown): Error {
-  return refusedError(`migration ${name}: ${messageOf(error)}`, {
-    code: 'migration_failed',
-    data: { sqlState: sqlStateOf(error) ?? null },
-    cause: error,
+export function migrate({ client }: { client: ClientBase }): Promise<MigrateResult> {
+  return migrateFiles({
+    client,
+    folder: new URL('./sql/', import.meta.url),
+    schema: 'capstan',
+    owner: 'capstan_owner',
   });
 }

@@ -1,4 +1,5 @@
-import { type ClientBase, escapeIdentifier, escapeLiteral } from 'pg';
+import type { ClientBase } from 'pg';
+import { makeRoles } from '../postgres/make-roles.ts';
 
 /** Passwords by role, without the prefix `capstan_`. */
 export interface RolePasswords {
@@ -22,10 +23,7 @@ const LOGIN_ROLES: Readonly<Record<keyof RolePasswords, string>> = {
 /** A session that hides warnings would take a cancelled sync wait for a success; one that idles would hold a shard. */
 const DECIDING_ROLES = ['gateway', 'app', 'operator'] as const;
 
-/**
- * Makes the cluster's roles, or brings them to the given passwords; repeats are harmless. Needs the superuser. The
- * server turns the passwords into SCRAM verifiers; they stay out of its log.
- */
+/** Makes the cluster's roles, or brings them to the given passwords; repeats are harmless. Needs the superuser. */
 export async function ensureRoles({
   client,
   passwords,
@@ -33,43 +31,20 @@ export async function ensureRoles({
   client: ClientBase;
   passwords: RolePasswords;
 }): Promise<void> {
-  const statements = [
-    `set local password_encryption = 'scram-sha-256'`,
-    `set local log_statement = 'none'`,
-    `set local log_min_duration_statement = -1`,
-    `set local log_min_error_statement = 'panic'`,
-    `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('capstan.roles'))`,
-    createIfMissing('capstan_owner', 'nologin'),
-    'grant pg_monitor, pg_read_server_files to capstan_owner',
-  ];
-  for (const [role, attributes] of Object.entries(LOGIN_ROLES)) {
-    const name = `capstan_${role}`;
-    const password = passwords[role as keyof RolePasswords];
-    statements.push(
-      createIfMissing(name, attributes),
-      `alter role ${escapeIdentifier(name)} with ${attributes} password ${escapeLiteral(password)}`,
-    );
-  }
-  for (const role of DECIDING_ROLES) {
-    statements.push(
-      `alter role capstan_${role} set client_min_messages = 'warning'`,
-      `alter role capstan_${role} set idle_in_transaction_session_timeout = '10s'`,
-    );
-  }
-  await client.query('begin');
-  try {
-    for (const statement of statements) await client.query(statement);
-    await client.query('commit');
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined);
-    throw error;
-  }
-}
-
-function createIfMissing(name: string, attributes: string): string {
-  return `do $$ begin
-    if not exists (select 1 from pg_catalog.pg_roles where rolname = ${escapeLiteral(name)}) then
-      create role ${escapeIdentifier(name)} ${attributes};
-    end if;
-  end $$`;
+  await makeRoles({
+    client,
+    owner: 'capstan_owner',
+    roles: Object.entries(LOGIN_ROLES).map(([role, attributes]) => ({
+      name: `capstan_${role}`,
+      attributes,
+      password: passwords[role as keyof RolePasswords],
+    })),
+    settings: [
+      'grant pg_monitor, pg_read_server_files to capstan_owner',
+      ...DECIDING_ROLES.flatMap((role) => [
+        `alter role capstan_${role} set client_min_messages = 'warning'`,
+        `alter role capstan_${role} set idle_in_transaction_session_timeout = '10s'`,
+      ]),
+    ],
+  });
 }

@@ -8,6 +8,7 @@ import { SCOPE, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { decided, setLimit } from '../support/reservation-commands.ts';
 
 const DENIED = '42501';
+const READS = ['follow_issuer', 'read_issuer', 'read_issuer_at', 'read_log', 'read_log_at_leader'];
 
 let postgres: TestPostgres;
 let superuser: Client;
@@ -49,11 +50,20 @@ describe('rights', () => {
         group by 1 order by 1`,
     );
     expect(Object.fromEntries(rows.map(({ role, functions }) => [role, functions]))).toEqual({
-      agent: ['adopt_term', 'close_admission', 'extend_lease', 'grant_lease', 'seal_shards', 'wipe_shards'],
+      agent: [
+        'adopt_term',
+        'beat',
+        'close_admission',
+        'extend_lease',
+        'grant_lease',
+        'read_heads',
+        'seal_shards',
+        'wipe_shards',
+      ],
       app: ['guard'],
-      gateway: ['decide', 'find_token', 'read_issuer', 'resolve'],
-      operator: ['decide', 'find_token', 'lease_left', 'read_issuer', 'resolve'],
-      reader: ['lease_left'],
+      gateway: [...READS, 'decide', 'find_token', 'resolve'].toSorted(),
+      operator: [...READS, 'decide', 'find_token', 'lease_left', 'resolve'].toSorted(),
+      reader: ['lease_left', 'read_log', 'read_log_at_leader'],
     });
   });
 

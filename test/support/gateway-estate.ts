@@ -340,6 +340,7 @@ function estateConfig(parts: {
         members: { [LEADER]: memberAt(parts.leaderPort), [FOLLOWER]: memberAt(parts.followerPort) },
       },
     },
+    projectors: {},
     gateways: {
       'new-york': {
         region: 'new-york',

@@ -10,6 +10,14 @@ export const context = z.strictObject({
   etcd: z.array(z.string()).describe('The endpoints as seen from there.'),
   clusters: z.array(name),
   gateways: z.array(z.strictObject({ name, region: name, url: z.string() })),
+  projections: z
+    .strictObject({
+      database: z.string(),
+      address: z.string().describe('As seen from there.'),
+      projectors: z.array(z.strictObject({ name, region: name })),
+    })
+    .nullable()
+    .describe('Null: this estate keeps none.'),
 });
 
 export const schemaList = z.strictObject({ kinds: z.array(z.string()) });

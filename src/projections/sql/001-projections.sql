@@ -1,6 +1,7 @@
 -- The projections: what is read from the log, folded. Written by projectors alone, each shard's rows with its watermark in one
--- transaction. Amounts are whole cents.
+-- transaction. Amounts are whole cents. Runs as the superuser in the projections' database; the roles and the schema exist.
 create extension if not exists pg_trgm with schema public;
+set local role capstan_projections_owner;
 
 -- Up to where each shard's rows reflect its log, under which authority that position was decided, and the hash of all up to it.
 create table projection.watermark (
@@ -61,13 +62,15 @@ create table projection.issuer (
   limit_cents bigint not null,
   reserved_cents bigint not null,
   open_count integer not null,
+  -- Of the last change of any of these.
   position bigint not null,
   changed_at timestamptz not null,
   primary key (shard_id, issuer_id)
 ) with (fillfactor = 50);
 create index issuer_by_name on projection.issuer (issuer_id text_pattern_ops);
 
--- Every decision, and of a reservation what has become of it since.
+-- Every decision, and of a reservation what has become of it since. What changes is in no index, so that a release rewrites one row of
+-- the heap and none of an index.
 create table projection.decision (
   shard_id integer,
   position bigint,
@@ -83,24 +86,38 @@ create table projection.decision (
   limit_after bigint,
   reason text,
   decided_at timestamptz not null,
-  -- Of `reserved`: open, released. Of everything else: final.
+  -- Of `reserved`: open, released. Of everything else: rejected, abandoned, final.
   status text not null check (status in ('open', 'released', 'rejected', 'abandoned', 'final')),
   -- Of a released one: the position and time of its release.
   released_position bigint,
   released_at timestamptz,
-  words tsvector generated always as (
+  words tsvector not null generated always as (
     pg_catalog.to_tsvector('simple', pg_catalog.translate(issuer_id || ' ' || desk || ' ' || reservation_token || ' '
       || coalesce(reservation_id, '') || ' ' || coalesce(reason, ''), '-_./:', '     '))
   ) stored,
   primary key (shard_id, position)
 ) with (fillfactor = 80);
 create unique index decision_reservation on projection.decision (shard_id, issuer_id, reservation_id) where event = 'reserved';
-create index decision_of_issuer on projection.decision (issuer_id, shard_id, position desc);
-create index decision_open on projection.decision (shard_id, issuer_id, reservation_id) where status = 'open';
-create index decision_by_time on projection.decision (decided_at desc);
+create index decision_of_issuer on projection.decision (issuer_id text_pattern_ops, shard_id, position desc);
+create index decision_by_time on projection.decision (decided_at desc, shard_id, position);
+create index decision_by_desk on projection.decision (desk, decided_at desc);
+create index decision_by_event on projection.decision (event, decided_at desc);
+create index decision_by_amount on projection.decision (amount_cents);
 create index decision_words on projection.decision using gin (words);
 create index decision_issuer_trigrams on projection.decision using gin (issuer_id public.gin_trgm_ops);
-create index decision_amount on projection.decision (amount_cents);
+
+-- What is open now: few rows of many decisions.
+create table projection.open_reservation (
+  shard_id integer,
+  issuer_id text,
+  reservation_id text,
+  desk text not null,
+  amount_cents bigint not null,
+  reservation_token text not null,
+  position bigint not null,
+  decided_at timestamptz not null,
+  primary key (shard_id, issuer_id, reservation_id)
+) with (autovacuum_vacuum_scale_factor = 0.05);
 
 -- Open exposure by desk, for the risk report.
 create table projection.desk_exposure (
@@ -111,3 +128,4 @@ create table projection.desk_exposure (
   position bigint not null,
   primary key (shard_id, desk)
 ) with (fillfactor = 50);
+reset role;
