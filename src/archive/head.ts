@@ -1,5 +1,5 @@
 import { archiveFault } from './archive-errors.ts';
-import type { LineageEntry } from '../projections/store-port.ts';
+import type { LineageEntry } from '../domain/shard-log.ts';
 import { headName, headsFolder, parseHeadName, type HeadName, type ShardPlace } from './keys.ts';
 import { seal, unseal } from './sealed-text.ts';
 import type { ArchiveStore } from './store.ts';
@@ -19,7 +19,7 @@ export interface Superseded {
 export interface ArchiveHead extends ShardPlace {
   readonly position: string;
   readonly chain: string;
-  /** The entry at `position`, canonical. */
+  /** The entry at `position`, canonical; empty at 0. */
   readonly last_entry: string;
   /** All that was known, in order. */
   readonly lineage: readonly LineageEntry[];

@@ -1,5 +1,5 @@
 import { canonicalEntry } from '../domain/log-entry.ts';
-import type { LineageEntry, ShardLog } from '../projections/store-port.ts';
+import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
 import type { ArchiveHead } from './head.ts';
 import { compareLineages, inOrder } from './lineage.ts';
 
@@ -27,6 +27,7 @@ export function judgeLog(head: ArchiveHead | undefined, log: ShardLog): Judged {
   }
   if (BigInt(log.head) < position || BigInt(log.bound) < position)
     return { kind: 'behind', why: `position ${head.position} is not confirmed here yet` };
+  if (position === 0n) return { kind: 'follows' };
   if (log.previous === null || canonicalEntry(log.previous) !== head.last_entry)
     return { kind: 'conflict', why: `the entry at position ${head.position} is another one than was archived` };
   return { kind: 'follows' };

@@ -1,4 +1,4 @@
-import type { LineageEntry } from '../projections/store-port.ts';
+import type { LineageEntry } from '../domain/shard-log.ts';
 
 /** Who decides: a generation of a shard's owner, a term of its leader. */
 export interface Authority {

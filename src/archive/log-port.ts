@@ -1,4 +1,4 @@
-import type { ShardLog } from '../projections/store-port.ts';
+import type { ShardLog } from '../domain/shard-log.ts';
 
 /** The shards' log, as whoever archives or compares it reads it. */
 export interface LogReader {

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { canonicalEntry, chainAfter, type LogEntry } from '../domain/log-entry.ts';
 import { messageOf } from '../domain/errors.ts';
-import type { LineageEntry } from '../projections/store-port.ts';
+import type { LineageEntry } from '../domain/shard-log.ts';
 import { parseEntries } from './entry-lines.ts';
 import { segmentName, type ShardPlace } from './keys.ts';
 import { authorityAt, compareAuthorities, rowsCovering } from './lineage.ts';

@@ -10,10 +10,13 @@ export interface LogPoint {
 
 export const LOG_START: LogPoint = { position: 0n, chain: CHAIN_START };
 
-export type Path =
-  | { readonly segments: readonly SegmentName[] }
-  /** Nothing leads to this place. */
-  | { readonly missing: { readonly last: bigint; readonly after: string } };
+/** Where a segment should end, and none does. */
+export interface Missing {
+  readonly last: bigint;
+  readonly after: string;
+}
+
+export type Path = { readonly segments: readonly SegmentName[] } | { readonly missing: Missing };
 
 /**
  * What follows on what among a shard's segments, by their names alone. Holds names: about 100 bytes a segment.
@@ -47,12 +50,18 @@ export class ShardView {
 
   /** The segments by which one comes from the beginning to a place. */
   pathTo(point: LogPoint): Path {
+    const { segments, missing } = this.partTo(point);
+    return missing === undefined ? { segments } : { missing };
+  }
+
+  /** The same, as far back as there are any. */
+  partTo(point: LogPoint): { readonly segments: readonly SegmentName[]; readonly missing?: Missing } {
     const segments: SegmentName[] = [];
     let [last, after] = [point.position, chainDigits(point.chain)];
     while (last > 0n || after !== START_DIGITS) {
       const end = place(last, after);
       const segment = this.#reached.get(end) ?? this.#endingAt.get(end);
-      if (segment === undefined) return { missing: { last, after } };
+      if (segment === undefined) return { segments: segments.reverse(), missing: { last, after } };
       segments.push(segment);
       [last, after] = [segment.first - 1n, segment.before];
     }
