@@ -168,9 +168,15 @@ const catalog = {
   listen_failed: { exit: 7, when: 'the gateway can not listen on its address' },
   wait_timed_out: { exit: 5, when: 'what was waited for did not happen in time' },
   report_unwritable: { exit: 2, when: 'the report can not be written' },
-  projection_busy: { exit: 4, when: 'another process has the shard of the projections; asked again, it may be free' },
+  projection_busy: {
+    exit: 4,
+    when: 'another process has the shard of the projections; asked again, it may be free',
+  },
   projection_paused: { exit: 4, when: 'a person has paused the projections of the shard' },
-  projection_log_broken: { exit: 4, when: 'the log that a projection is to be folded from is not one whole log' },
+  projection_log_broken: {
+    exit: 4,
+    when: 'the log that a projection is to be folded from is not one whole log',
+  },
   postgres_unreachable: { exit: 7, when: 'a Postgres can not be reached in time' },
   etcd_denied: { exit: 7, when: 'etcd refuses the user or the password' },
   etcd_request_refused: { exit: 4, when: 'etcd refuses the request' },

@@ -46,7 +46,8 @@ const STATUS: Readonly<Record<LogEvent, DecisionRow['status']>> = {
 };
 
 /** The key of a reservation in a shard: an issuer can't contain the separator. */
-export const reservationKey = (issuer: string, reservation: string): string => `${issuer}\u0000${reservation}`;
+export const reservationKey = (issuer: string, reservation: string): string =>
+  `${issuer}\u0000${reservation}`;
 
 /**
  * What a shard's log says its projections hold: the reference that `projection verify` compares them with. It shares nothing with
@@ -112,7 +113,10 @@ export class Fold {
 }
 
 /** All decisions of a log with what became of them, for a log that fits in memory. */
-export function foldDecisions(entries: Iterable<LogEntry>): { fold: Fold; decisions: Map<string, DecisionRow> } {
+export function foldDecisions(entries: Iterable<LogEntry>): {
+  fold: Fold;
+  decisions: Map<string, DecisionRow>;
+} {
   const fold = new Fold();
   const decisions = new Map<string, DecisionRow>();
   for (const entry of entries) {

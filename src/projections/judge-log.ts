@@ -1,5 +1,6 @@
 import { canonicalEntry, type LogEntry } from '../domain/log-entry.ts';
-import type { Applied, LineageEntry, ShardLog } from './store-port.ts';
+import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
+import type { Applied } from './store-port.ts';
 
 /** Where a shard's rows stand: the last applied entry, and who decided it. */
 export interface Standing {

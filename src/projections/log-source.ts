@@ -54,7 +54,8 @@ export class LogSource {
   async ask(sources: Sources, request: LogRequest, skip = 0): Promise<SourcedAnswer | undefined> {
     this.#forgiveUnder(sources);
     const ready = this.#ready(sources.members);
-    const order = ready.length === 0 ? [] : [...ready.slice(skip % ready.length), ...ready.slice(0, skip % ready.length)];
+    const order =
+      ready.length === 0 ? [] : [...ready.slice(skip % ready.length), ...ready.slice(0, skip % ready.length)];
     for (const source of order) {
       const answer = await this.#askOne(source, sources.scope, request);
       if (answer !== undefined) return answer;
@@ -64,7 +65,10 @@ export class LogSource {
 
   /** A member that answered what can't be used: others go first for a while. */
   setAside(member: string, why: string): void {
-    const waitMs = Math.min(SET_ASIDE_MOST_MS, (this.#aside.get(member)?.waitMs ?? SET_ASIDE_FIRST_MS / 2) * 2);
+    const waitMs = Math.min(
+      SET_ASIDE_MOST_MS,
+      (this.#aside.get(member)?.waitMs ?? SET_ASIDE_FIRST_MS / 2) * 2,
+    );
     this.#aside.set(member, { waitMs, untilMs: this.#now() + waitMs });
     this.#options.onTrouble?.({ member, why });
   }

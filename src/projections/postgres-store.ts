@@ -1,6 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
 import { CapstanError, refusedError } from '../domain/errors.ts';
-import { createPool, dropConnection, type PoolOptions, sqlStateOf, unreachable } from '../postgres/connection.ts';
+import {
+  createPool,
+  dropConnection,
+  type PoolOptions,
+  sqlStateOf,
+  unreachable,
+} from '../postgres/connection.ts';
 import { judgeLog } from './judge-log.ts';
 import { rebuildShard } from './rebuild-shard.ts';
 import type { Applied, ProjectionStore } from './store-port.ts';
@@ -36,9 +42,7 @@ export class PostgresStore implements ProjectionStore {
     return new PostgresStore(await createPool(options), options);
   }
 
-  async watermarks(
-    shards: readonly number[],
-  ): ReturnType<ProjectionStore['watermarks']> {
+  async watermarks(shards: readonly number[]): ReturnType<ProjectionStore['watermarks']> {
     const { rows } = await this.#with((client) =>
       client.query<{ shard: number; position: string; state: string }>(
         'select shard_id as shard, position, state from projection.watermark where shard_id = any ($1::integer[])',

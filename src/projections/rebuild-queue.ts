@@ -106,7 +106,7 @@ export class RebuildQueue {
     lineage: readonly LineageEntry[],
     first: ShardLog,
   ): AsyncGenerator<readonly LogEntry[]> {
-    for (let log = first; log.entries.length > 0; ) {
+    for (let log = first; log.entries.length > 0;) {
       yield log.entries;
       const after = log.entries.at(-1)?.position ?? '0';
       if (BigInt(after) >= BigInt(log.bound)) return;

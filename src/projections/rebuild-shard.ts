@@ -2,7 +2,8 @@ import type { ClientBase } from 'pg';
 import { refusedError } from '../domain/errors.ts';
 import { CHAIN_START, type LogEntry } from '../domain/log-entry.ts';
 import { ownerAt } from './judge-log.ts';
-import type { LineageEntry, ProjectionStore } from './store-port.ts';
+import type { LineageEntry } from '../domain/shard-log.ts';
+import type { ProjectionStore } from './store-port.ts';
 import { advance, lockWatermark, setState } from './watermark-sql.ts';
 
 /** A page of the log may be long in coming, and a shard's rows in going. */
@@ -84,7 +85,11 @@ function demandWhole(
   for (const entry of entries) {
     position += 1n;
     const owner = ownerAt(lineage, position);
-    if (entry.position === position.toString() && owner?.generation === entry.generation && owner.term === entry.term) {
+    if (
+      entry.position === position.toString() &&
+      owner?.generation === entry.generation &&
+      owner.term === entry.term
+    ) {
       continue;
     }
     throw refusedError(`the log of shard ${shard} is not whole at position ${position}`, {

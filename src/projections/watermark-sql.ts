@@ -66,8 +66,9 @@ export async function setState(
   options: { readonly shard: number; readonly state: 'gap' | 'forked' | 'rebuilding'; readonly why: string },
 ): Promise<void> {
   await client.query('select projection.unlink_source(array[$1::integer])', [options.shard]);
-  await client.query(
-    'update projection.watermark set state = $2, state_reason = $3 where shard_id = $1',
-    [options.shard, options.state, options.why],
-  );
+  await client.query('update projection.watermark set state = $2, state_reason = $3 where shard_id = $1', [
+    options.shard,
+    options.state,
+    options.why,
+  ]);
 }

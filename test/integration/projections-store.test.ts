@@ -14,9 +14,15 @@ beforeAll(async () => {
 });
 afterAll(() => projections?.stop());
 
-const someLog = (count: number, salt?: number): LogEntry[] => new LogModel().run(someCommands(count, salt)).entries;
+const someLog = (count: number, salt?: number): LogEntry[] =>
+  new LogModel().run(someCommands(count, salt)).entries;
 
-function apply(shard: number, log: readonly LogEntry[], from: number, options: Parameters<typeof answerOf>[3] = {}) {
+function apply(
+  shard: number,
+  log: readonly LogEntry[],
+  from: number,
+  options: Parameters<typeof answerOf>[3] = {},
+) {
   return projections.store.apply({
     cluster: 'c1',
     log: answerOf(shard, log, from, options),
@@ -35,8 +41,12 @@ async function watermark(shard: number) {
 }
 
 const countOf = async (table: string, shard: number): Promise<number> =>
-  (await projections.admin.query(`select count(*)::integer as n from projection.${table} where shard_id = $1`, [shard]))
-    .rows[0].n;
+  (
+    await projections.admin.query(
+      `select count(*)::integer as n from projection.${table} where shard_id = $1`,
+      [shard],
+    )
+  ).rows[0].n;
 
 describe('applying a log', () => {
   it('batches leave the rows, the position and the chain of one log', async () => {
@@ -47,7 +57,11 @@ describe('applying a log', () => {
     }
     expect(await countOf('decision', shard)).toBe(log.length);
     const { position, chain, as_of, state } = await watermark(shard);
-    expect({ position, state, as_of }).toEqual({ position: String(log.length), state: 'live', as_of: new Date(AT) });
+    expect({ position, state, as_of }).toEqual({
+      position: String(log.length),
+      state: 'live',
+      as_of: new Date(AT),
+    });
     let expected: Buffer = CHAIN_START;
     for (const entry of log) expected = chainAfter(expected, entry);
     expect(chain.equals(expected)).toBe(true);
@@ -87,7 +101,9 @@ describe('applying a log', () => {
     const shard = nextShard++;
     const log = someLog(100);
     const lineage = [lineageRow(1, 1, 1), lineageRow(1, 2, 60)];
-    const model = LogModel.of(log.slice(0, 59), { generation: 1, term: 2 }).run([...someCommands(40)].slice(2));
+    const model = LogModel.of(log.slice(0, 59), { generation: 1, term: 2 }).run(
+      [...someCommands(40)].slice(2),
+    );
     await apply(shard, model.entries, 0, { lineage });
     const before = await watermark(shard);
     expect(await apply(shard, model.entries.slice(0, 70), 70, { lineage })).toMatchObject({ kind: 'behind' });
@@ -116,9 +132,15 @@ describe('a fork', () => {
       term: 2,
     });
     expect(await countOf('decision', shard)).toBe(renewed.length);
-    const { rows } = await projections.admin.query('select * from projection.rebuild where shard_id = $1', [shard]);
+    const { rows } = await projections.admin.query('select * from projection.rebuild where shard_id = $1', [
+      shard,
+    ]);
     expect(rows).toMatchObject([
-      { from_position: String(old.length), to_position: String(renewed.length), requested_by: 'projector:p1' },
+      {
+        from_position: String(old.length),
+        to_position: String(renewed.length),
+        requested_by: 'projector:p1',
+      },
     ]);
   });
 

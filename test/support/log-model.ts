@@ -1,6 +1,6 @@
 /** Logs as `capstan.decide` would write them, from commands, so that a test can make any length of one without a database. */
 import type { LogEntry } from '../../src/domain/log-entry.ts';
-import type { LineageEntry } from '../../src/projections/store-port.ts';
+import type { LineageEntry } from '../../src/domain/shard-log.ts';
 
 export type ModelCommand =
   | { readonly kind: 'limit'; readonly issuer: string; readonly limit: number }
@@ -138,7 +138,12 @@ export class LogModel {
       this.#issuers.set(issuer, x);
     }
     if (event === 'reserved') {
-      x.made.push({ id: entry.reservation ?? '', desk: entry.desk, amount: Number(entry.amount), open: true });
+      x.made.push({
+        id: entry.reservation ?? '',
+        desk: entry.desk,
+        amount: Number(entry.amount),
+        open: true,
+      });
     } else if (event === 'released') {
       for (const made of x.made) if (made.id === entry.reservation) made.open = false;
     }
@@ -152,7 +157,8 @@ export function* someCommands(count: number, salt = 1): Generator<ModelCommand> 
   for (let i = 2; i < count; i++) {
     const issuer = (i * salt) % 3 === 0 ? 'CORP-12' : 'MUNI-77';
     const step = (i * 7 + salt) % 11;
-    if (step < 6) yield { kind: 'reserve', issuer, desk: `ny-muni-${i % 3}`, amount: 1_000 + ((i * salt) % 977) };
+    if (step < 6)
+      yield { kind: 'reserve', issuer, desk: `ny-muni-${i % 3}`, amount: 1_000 + ((i * salt) % 977) };
     else if (step < 9) yield { kind: 'release', issuer, nth: i * 5 + salt };
     else if (step === 9) yield { kind: 'settle', issuer: i % 2 === 0 ? issuer : 'GHOST-1' };
     else yield { kind: 'correct', issuer, limit: 1_000_000 + i, reason: 'Wrong limit, ticket OPS-4711' };

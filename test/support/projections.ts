@@ -5,7 +5,7 @@ import { closeConnection, connect, type PoolOptions } from '../../src/postgres/c
 import { migrateProjections } from '../../src/projections/migrate.ts';
 import { PostgresStore } from '../../src/projections/postgres-store.ts';
 import { ensureProjectionRoles } from '../../src/projections/roles.ts';
-import type { LineageEntry, ShardLog } from '../../src/projections/store-port.ts';
+import type { LineageEntry, ShardLog } from '../../src/domain/shard-log.ts';
 import { startPostgres, type TestPostgres } from './postgres.ts';
 import { lineageRow } from './log-model.ts';
 
@@ -61,13 +61,18 @@ export function answerOf(
   shard: number,
   log: readonly LogEntry[],
   from: number,
-  options: { readonly count?: number; readonly bound?: number; readonly lineage?: readonly LineageEntry[] } = {},
+  options: {
+    readonly count?: number;
+    readonly bound?: number;
+    readonly lineage?: readonly LineageEntry[];
+  } = {},
 ): ShardLog {
   const bound = options.bound ?? log.length;
   return {
     shard,
     head: String(log.length),
     bound: String(bound),
+    at: null,
     previous: log[from - 1] ?? null,
     lineage: options.lineage ?? [lineageRow(1, 1, 1)],
     entries: log.slice(from, Math.min(bound, from + (options.count ?? log.length))),
@@ -75,9 +80,6 @@ export function answerOf(
 }
 
 /** A log in pages, as a rebuild or a verification takes it. */
-export async function* pagesOf(
-  log: readonly LogEntry[],
-  size = 100,
-): AsyncGenerator<readonly LogEntry[]> {
+export async function* pagesOf(log: readonly LogEntry[], size = 100): AsyncGenerator<readonly LogEntry[]> {
   for (let i = 0; i < log.length; i += size) yield log.slice(i, i + size);
 }
