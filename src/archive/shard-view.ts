@@ -56,8 +56,12 @@ export class ShardView {
 
   /** The same, as far back as there are any. */
   partTo(point: LogPoint): { readonly segments: readonly SegmentName[]; readonly missing?: Missing } {
+    return this.#wayTo(point.position, chainDigits(point.chain));
+  }
+
+  #wayTo(position: bigint, digits: string): { readonly segments: readonly SegmentName[]; readonly missing?: Missing } {
     const segments: SegmentName[] = [];
-    let [last, after] = [point.position, chainDigits(point.chain)];
+    let [last, after] = [position, digits];
     while (last > 0n || after !== START_DIGITS) {
       const end = place(last, after);
       const segment = this.#reached.get(end) ?? this.#endingAt.get(end);
@@ -66,6 +70,13 @@ export class ShardView {
       [last, after] = [segment.first - 1n, segment.before];
     }
     return { segments: segments.reverse() };
+  }
+
+  /** The way from the beginning to as far as one comes without passing a position. */
+  pathBelow(position: bigint): readonly SegmentName[] {
+    const below = [...this.#reached.values()].filter(({ last }) => last < position);
+    const furthest = below.reduce<SegmentName | undefined>((a, b) => (a !== undefined && a.last >= b.last ? a : b), undefined);
+    return furthest === undefined ? [] : this.#wayTo(furthest.last, furthest.after).segments;
   }
 
   #isReached(position: bigint, digits: string): boolean {

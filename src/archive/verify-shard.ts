@@ -45,6 +45,9 @@ class ShardVerification {
   readonly #view: ShardView;
   readonly #problems: ArchiveProblem[] = [];
   readonly #liveChains: LiveChains = new Map();
+  /** The chain after the live segment that was read last. */
+  #reached: string | undefined;
+  #end = 0n;
 
   constructor(options: Parameters<typeof verifyShard>[0], newest: NamedHead | undefined, view: ShardView) {
     this.#options = options;
@@ -64,8 +67,11 @@ class ShardVerification {
     }
     this.#liveChains.set(0n, chainDigits(LOG_START.chain));
     for (const segment of live) {
+      if (this.#end !== segment.first - 1n) this.#reached = undefined;
+      this.#end = segment.last;
       const decoded = await this.#decode(segment);
-      if (decoded !== undefined) this.#holdLive(decoded, segment.name);
+      if (decoded === undefined) this.#reached = undefined;
+      else this.#holdLive(decoded, segment.name);
     }
     for (const segment of others) {
       const decoded = await this.#decode(segment);
@@ -91,7 +97,7 @@ class ShardVerification {
     if (missing === undefined) return segments;
     const { last, after } = missing;
     this.#report('segment_missing', null, String(last), `${whose} needs one that ends at position ${last}, chain ${after}`);
-    return segments;
+    return [...this.#view.pathBelow(last), ...segments];
   }
 
   async #decode({ name, first }: SegmentName): Promise<DecodedSegment | undefined> {
@@ -117,6 +123,12 @@ class ShardVerification {
       this.#report('lineage_broken', name, entry.position, `the head's lineage gives the position to another authority`);
       return;
     }
+    if (this.#reached !== undefined && this.#reached !== header.chain_before)
+      this.#report('chain_broken', name, header.first, 'it follows on another log than the segment before it ends in');
+    this.#reached = header.chain_after;
+    const { head } = this.#newest ?? {};
+    if (head?.position === header.last && head.chain !== header.chain_after)
+      this.#report('chain_broken', name, header.last, 'it ends in another chain than the head names');
     const first = BigInt(header.first);
     if (this.#liveChains.has(first - 1n) && first > 1n)
       this.#liveChains.set(first - 1n, header.chain_before.slice(0, 16));
