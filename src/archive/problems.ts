@@ -7,7 +7,8 @@ export type ProblemKind =
   | 'segment_missing'
   | SegmentProblem
   | 'segment_unexplained'
-  | 'shards_differ';
+  | 'shards_differ'
+  | 'shards_unread';
 
 export interface ArchiveProblem {
   readonly shard: number;

@@ -7,6 +7,7 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   failover: { description: 'Hand a cluster to a follower when its leader is gone.' },
   gateway: { description: 'The HTTP API for reservations.' },
   history: { description: 'What clients saw, judged by the rules that a drill is judged by.' },
+  log: { description: 'The shards’ log outside Postgres: archived, verified, replayed.' },
   loss: { description: 'What failovers have lost: salvaged, signed off, sent again.' },
   map: { description: 'Which cluster owns which shard.' },
   member: { description: 'Single Postgres instances: what their agents say, who votes, who comes and goes.' },
