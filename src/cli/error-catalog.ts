@@ -173,6 +173,12 @@ const catalog = {
     when: 'another process has the shard of the projections; asked again, it may be free',
   },
   projection_paused: { exit: 4, when: 'a person has paused the projections of the shard' },
+  projection_log_short: {
+    exit: 4,
+    when: 'the log that a projection is compared with ends before its watermark',
+  },
+  page_invalid: { exit: 2, when: 'not a page of this query' },
+  page_outdated: { exit: 4, when: 'the projections were rebuilt since the page began' },
   projection_log_broken: {
     exit: 4,
     when: 'the log that a projection is to be folded from is not one whole log',

@@ -50,6 +50,9 @@ const schema = z.strictObject({
     promote: duration,
     open: duration,
   }),
+  projections: z
+    .strictObject({ dashboardBudget: duration, searchBudget: duration, riskBudget: duration })
+    .optional(),
   admission: z.strictObject({
     queuePerShardMax: count,
     batchCommandsMax: count.max(COMMANDS_MAX, `must be at most ${COMMANDS_MAX}`),
@@ -125,8 +128,19 @@ export function parseContract(text: string, source: string): Contract {
   }
   const parsed = schema.safeParse(document);
   if (!parsed.success) throw invalid(issueLines(parsed.error));
-  const { version, lease, durability, rpo, rto, failover, movePause, deadlines, admission, liveness } =
-    parsed.data;
+  const {
+    version,
+    lease,
+    durability,
+    rpo,
+    rto,
+    failover,
+    movePause,
+    deadlines,
+    projections,
+    admission,
+    liveness,
+  } = parsed.data;
   const contract: Contract = {
     version,
     lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
@@ -160,6 +174,15 @@ export function parseContract(text: string, source: string): Contract {
       promoteMs: deadlines.promote,
       openMs: deadlines.open,
     },
+    ...(projections === undefined
+      ? {}
+      : {
+          projections: {
+            dashboardMs: projections.dashboardBudget,
+            searchMs: projections.searchBudget,
+            riskMs: projections.riskBudget,
+          },
+        }),
     admission,
     liveness: {
       heartbeatEveryMs: liveness.heartbeatEvery,

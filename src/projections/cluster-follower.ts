@@ -8,7 +8,7 @@ import { LogSource } from './log-source.ts';
 import { PROJECTOR_PACE } from './pace.ts';
 import { type RebuildOutcome, RebuildQueue } from './rebuild-queue.ts';
 import type { Sharing } from './sharing.ts';
-import { sourcesOf } from './sources.ts';
+import { sameSources, sourcesOf } from './sources.ts';
 import type { ProjectionStore } from './store-port.ts';
 import { ClusterTail, type Work } from './tail.ts';
 
@@ -31,10 +31,13 @@ export class ClusterFollower {
   readonly #wake = new Wake(systemClock);
   readonly #sources: readonly LogSource[];
   readonly #rebuilds: RebuildQueue;
-  #seen: EstateView | undefined;
+  readonly #options: ClusterFollowerOptions;
+  #shards: EstateView['shards'] | undefined;
+  #sharing = '';
   #work: Work | undefined;
 
   constructor(options: ClusterFollowerOptions) {
+    this.#options = options;
     const { config, cluster, projector, region, store, readMs, logger, onRebuilt } = options;
     const source = (purpose: string) =>
       new LogSource({
@@ -46,7 +49,7 @@ export class ClusterFollower {
       });
     const [tailed, rebuilt] = [source(''), source('-rebuild')];
     this.#sources = [tailed, rebuilt];
-    const work = () => this.#current(options);
+    const work = () => this.#work;
     this.#rebuilds = new RebuildQueue({
       cluster,
       by: `projector ${projector}`,
@@ -55,7 +58,9 @@ export class ClusterFollower {
       target: (shard: ShardId) => {
         const now = work();
         const generation = now?.generations.get(shard);
-        return now === undefined || generation === undefined ? undefined : { sources: now.sources, generation };
+        return now === undefined || generation === undefined
+          ? undefined
+          : { sources: now.sources, generation };
       },
       onEnd: (outcome) => {
         onRebuilt({ ...outcome, cluster });
@@ -81,28 +86,30 @@ export class ClusterFollower {
     });
   }
 
-  /** The map, the authority or the sharing changed. */
+  /** The estate, or who shares it, may have changed: most changes of an estate are of no concern here. */
   changed(): void {
-    this.#seen = undefined;
+    const { cluster, region, sharing, view } = this.#options;
+    const { clusters, shards } = view();
+    const own = clusters.get(cluster);
+    const sources = own === undefined ? undefined : sourcesOf(own, region);
+    const names = sharing.names.join(' ');
+    if (shards === this.#shards && names === this.#sharing && sameSources(sources, this.#work?.sources))
+      return;
+    this.#shards = shards;
+    this.#sharing = names;
+    const generations = new Map<ShardId, number>();
+    for (const { value } of shards.values()) {
+      if (value.cluster === cluster && sharing.has(value.shard))
+        generations.set(value.shard, value.generation);
+    }
+    this.#work = sources === undefined ? undefined : { sources, generations };
     this.#wake.call();
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    this.changed();
     await this.tail.run(signal);
     for (const source of this.#sources) source.close();
     await this.#rebuilds.close();
-  }
-
-  #current({ cluster, region, sharing, view }: ClusterFollowerOptions): Work | undefined {
-    const now = view();
-    if (now === this.#seen) return this.#work;
-    this.#seen = now;
-    const own = now.clusters.get(cluster);
-    const sources = own === undefined ? undefined : sourcesOf(own, region);
-    const generations = new Map<ShardId, number>();
-    for (const { value } of now.shards.values()) {
-      if (value.cluster === cluster && sharing.has(value.shard)) generations.set(value.shard, value.generation);
-    }
-    return (this.#work = sources === undefined ? undefined : { sources, generations });
   }
 }

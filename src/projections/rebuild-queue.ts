@@ -1,9 +1,10 @@
 import type { LogEntry } from '../domain/log-entry.ts';
 import type { ShardId } from '../domain/shard.ts';
 import { messageOf, refusedError } from '../domain/errors.ts';
+import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
 import type { LogSource, SourcedAnswer } from './log-source.ts';
 import type { Sources } from './sources.ts';
-import type { LineageEntry, ProjectionStore, ShardLog } from './store-port.ts';
+import type { ProjectionStore } from './store-port.ts';
 
 const PAGE_ENTRIES = 5_000;
 

@@ -1,7 +1,14 @@
 import { AgentLiveness } from '../agent/liveness.ts';
 import type { Keys } from '../controlplane/keys.ts';
-import type { EtcdPort, Watch } from '../etcd/port.ts';
+import { rangeRecords } from '../controlplane/store.ts';
+import type { EtcdPort, EtcdReader, Watch } from '../etcd/port.ts';
 import type { ProjectorRecord } from './projector-record.ts';
+
+/** What each projector that lives says of itself. */
+export async function listProjectors(etcd: EtcdReader, keys: Keys): Promise<readonly ProjectorRecord[]> {
+  const { records } = await rangeRecords<ProjectorRecord>(etcd, keys.projectors);
+  return [...records.values()].map(({ value }) => value);
+}
 
 export interface RollOptions {
   readonly etcd: EtcdPort;

@@ -2,19 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock/system-clock.ts';
 import type { EstateConfig } from '../config/estate-config.ts';
-import { appendAudit } from '../controlplane/audit.ts';
 import { type EstateWatch, watchEstate } from '../controlplane/estate-watch.ts';
 import { Keys } from '../controlplane/keys.ts';
 import type { Contract } from '../domain/contract.ts';
 import { messageOf, usageError } from '../domain/errors.ts';
 import { etcdFromConfig } from '../etcd/from-config.ts';
-import type { EtcdPort } from '../etcd/port.ts';
 import { BoundedStore } from './bounded-store.ts';
-import { ClusterFollower } from './cluster-follower.ts';
 import { projectionsConnectOptions } from './connect-options.ts';
+import { Followers } from './followers.ts';
 import { PostgresStore } from './postgres-store.ts';
-import type { ProjectorRecord } from './projector-record.ts';
-import type { RebuildOutcome } from './rebuild-queue.ts';
 import { Roll } from './roll.ts';
 import { Sharing } from './sharing.ts';
 import type { ProjectionStore } from './store-port.ts';
@@ -72,7 +68,16 @@ export async function runProjector(options: RunProjectorOptions): Promise<Runnin
     closers.push(() => live.close());
     const contract = await contractOf(live, signal);
     const sharing = new Sharing(projector);
-    const followers = new Followers({ options, region: own.region, live, store, sharing, contract, etcd, keys });
+    const followers = new Followers({
+      ...options,
+      region: own.region,
+      live,
+      store,
+      sharing,
+      contract,
+      etcd,
+      keys,
+    });
     const roll = await Roll.open({
       etcd,
       keys,
@@ -153,89 +158,4 @@ async function contractOf(live: EstateWatch, signal: AbortSignal): Promise<Contr
   });
   if (view.contract === undefined) throw new Error('unreachable: the view has a contract');
   return view.contract.value;
-}
-
-interface FollowersParts {
-  readonly options: RunProjectorOptions;
-  readonly region: string;
-  readonly live: EstateWatch;
-  readonly store: ProjectionStore;
-  readonly sharing: Sharing;
-  readonly contract: Contract;
-  readonly etcd: EtcdPort;
-  readonly keys: Keys;
-}
-
-/** One for each cluster of the estate, those that come later included. */
-class Followers {
-  readonly #parts: FollowersParts;
-  readonly #followers = new Map<string, ClusterFollower>();
-  readonly #runs: Promise<void>[] = [];
-  #signal: AbortSignal | undefined;
-
-  constructor(parts: FollowersParts) {
-    this.#parts = parts;
-  }
-
-  async run(signal: AbortSignal): Promise<void> {
-    this.#signal = signal;
-    const stop = this.#parts.live.onChange(() => this.changed());
-    this.changed();
-    if (!signal.aborted) {
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    }
-    stop();
-    await Promise.all(this.#runs);
-  }
-
-  changed(): void {
-    if (this.#signal === undefined || this.#signal.aborted) return;
-    for (const cluster of this.#parts.live.current().clusters.keys()) {
-      const known = this.#followers.get(cluster);
-      if (known !== undefined) known.changed();
-      else this.#begin(cluster, this.#signal);
-    }
-  }
-
-  figures(): Pick<ProjectorRecord, 'database' | 'clusters'> {
-    const all = [...this.#followers];
-    return {
-      database: all.map(([, { tail }]) => tail.database).find((why) => why !== null) ?? null,
-      clusters: Object.fromEntries(all.map(([cluster, { tail }]) => [cluster, tail.figures()])),
-    };
-  }
-
-  #begin(cluster: string, signal: AbortSignal): void {
-    const { options, region, live, store, sharing, contract } = this.#parts;
-    const follower = new ClusterFollower({
-      config: options.config,
-      cluster,
-      projector: options.projector,
-      region,
-      store,
-      sharing,
-      view: () => live.current(),
-      readMs: contract.deadlines.readMs,
-      logger: options.logger,
-      onRebuilt: (outcome) => this.#tellRebuilt(outcome),
-    });
-    this.#followers.set(cluster, follower);
-    this.#runs.push(follower.run(signal));
-  }
-
-  #tellRebuilt(outcome: RebuildOutcome & { readonly cluster: string }): void {
-    const { options, etcd, keys } = this.#parts;
-    const { logger, projector } = options;
-    if (outcome.error === null) logger.info(outcome, 'a shard’s projection was rebuilt');
-    else logger.warn(outcome, 'a shard’s projection could not be rebuilt yet');
-    if (outcome.error !== null) return;
-    const { shard, why, position } = outcome;
-    appendAudit(etcd, keys, {
-      actor: `projector ${projector}`,
-      action: 'projection.rebuilt',
-      target: `shard/${shard}`,
-      after: { position },
-      reason: why,
-    }).catch((error: unknown) => logger.warn({ reason: messageOf(error) }, 'the audit log was not written'));
-  }
 }

@@ -39,7 +39,7 @@ export class Sharing {
   /** Who lives now; this process counts whatever is said. False: nothing has changed. */
   live(names: Iterable<string>): boolean {
     const next = new Set([...names, this.#own]);
-    if (next.size === this.#names.size && next.isSubsetOf(this.#names)) return false;
+    if (next.size === this.#names.size && [...next].every((name) => this.#names.has(name))) return false;
     this.#names = next;
     this.#mine.clear();
     return true;

@@ -1,6 +1,8 @@
 import type { LogEntry } from '../domain/log-entry.ts';
 import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
 
+export type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
+
 /** What became of a shard's log at the projections' database; src/projections/SPEC.md says when each is found. */
 export type Applied =
   | {

@@ -1,5 +1,6 @@
 import { canonicalEntry } from '../domain/log-entry.ts';
 import type { ShardId } from '../domain/shard.ts';
+import type { ShardLog } from '../domain/shard-log.ts';
 import { CapstanError, messageOf } from '../domain/errors.ts';
 import type { Wake } from '../clock/wake.ts';
 import type { ClusterFigures } from './projector-record.ts';
@@ -8,7 +9,7 @@ import type { LogSource, SourcedAnswer } from './log-source.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import type { RebuildQueue } from './rebuild-queue.ts';
 import type { Sources } from './sources.ts';
-import type { Applied, ProjectionStore, ShardLog } from './store-port.ts';
+import type { Applied, ProjectionStore } from './store-port.ts';
 
 const ENTRIES_MAX = 4_000;
 /** What a person asks of a shard, and what a crash of the database took back, is seen within this time. */
@@ -208,7 +209,8 @@ export class ClusterTail {
       if (BigInt(found.position) < BigInt(log.bound)) more = true;
       else if (log.at !== null) whole.push(log.shard);
     });
-    for (const { shard, reason } of answer.refused) this.#held.hold(shard, `${answer.source.member}: ${reason}`);
+    for (const { shard, reason } of answer.refused)
+      this.#held.hold(shard, `${answer.source.member}: ${reason}`);
     this.#behind = answer.logs.reduce((sum, log) => sum + this.#lackOf(log), 0n);
     // Most shards are behind there, so others would do better for all.
     if (misfits * 2 > asked.length) this.#options.source.setAside(answer.source.member, 'it is behind');
@@ -218,7 +220,8 @@ export class ClusterTail {
   }
 
   async #takeHeld(work: Work, answer: SourcedAnswer): Promise<void> {
-    for (const { shard, reason } of answer.refused) this.#held.hold(shard, `${answer.source.member}: ${reason}`);
+    for (const { shard, reason } of answer.refused)
+      this.#held.hold(shard, `${answer.source.member}: ${reason}`);
     await this.#each(answer.logs, async (log) => {
       if (!work.generations.has(log.shard)) return;
       const found = await this.#applyIfNeeded(answer, log, true);

@@ -4,6 +4,7 @@ import { assertNever } from '../domain/errors.ts';
 import type { DaemonCommand } from './daemon.ts';
 import { findEtcdProgram } from './etcd-program.ts';
 import type { SandboxPaths } from './folders.ts';
+import { projectionsCommand } from './projections-command.ts';
 import { PortName, portOf, type SandboxState } from './state.ts';
 import { ETCD_NODES, type EtcdNode, type Node } from './topology.ts';
 
@@ -25,6 +26,10 @@ export async function commandOf(
       return capstan(paths, node.name, ['sandbox', 'link', 'run', '--name', paths.name]);
     case 'member':
       return capstan(paths, node.name, ['agent', 'run', node.name]);
+    case 'projections':
+      return projectionsCommand(paths, state);
+    case 'projector':
+      return capstan(paths, node.name, ['projector', 'run', node.region]);
     case 'gateway':
       return capstan(paths, node.name, ['gateway', 'run', node.region]);
     default:

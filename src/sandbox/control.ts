@@ -154,7 +154,9 @@ async function targetsOf({ paths, process: name, only }: ProcessOrder): Promise<
   const found = (await inspectProcesses(paths)).find((one) => one.node.name === name);
   if (found === undefined) return { all: [], heads: [] };
   const agent = agentProcesses(found);
-  const postmaster = found.postgres.filter(({ parent }) => !found.postgres.some(({ pid }) => pid === parent));
+  const postmaster = found.postgres.filter(
+    ({ pid: own, parent }) => own !== found.daemon?.pid && !found.postgres.some(({ pid }) => pid === parent),
+  );
   // The head of a family comes first, so that it can't answer for what happens to its children.
   if (only === 'agent') return { all: agent, heads: agent };
   if (only === 'postgres') return { all: [...postmaster, ...backends(found, postmaster)], heads: postmaster };

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, unreachableError } from '../domain/errors.ts';
+import type { SpawnIdentity } from '../postgres/run-as.ts';
 import type { SandboxPaths } from './folders.ts';
 import { isRunning, type ProcessIdentity, readProcess } from './process-table.ts';
 import { writeJson } from './state.ts';
@@ -12,6 +13,8 @@ export interface DaemonCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
+  /** The account that it runs under; default: this process's. */
+  readonly identity?: SpawnIdentity;
 }
 
 /** A process as it was recorded when it was started. */
@@ -33,7 +36,7 @@ const O_CLOEXEC = 0o2000000;
  * working directory and its output in its log. Throws CapstanError `sandbox_spawn_failed` (exit 7).
  */
 export async function startDaemon(paths: SandboxPaths, command: DaemonCommand): Promise<DaemonRecord> {
-  const { name, program, args, environment } = command;
+  const { name, program, args, environment, identity = {} } = command;
   const cwd = paths.home(name);
   await mkdir(cwd, { recursive: true, mode: 0o755 });
   await mkdir(paths.logs, { recursive: true });
@@ -43,6 +46,7 @@ export async function startDaemon(paths: SandboxPaths, command: DaemonCommand): 
     const child = spawn(program, args, {
       cwd,
       env: environment,
+      ...identity,
       detached: true,
       stdio: [nothing.fd, log.fd, log.fd, ...(await inheritedDescriptors()).map(() => nothing.fd)],
     });

@@ -1,12 +1,22 @@
 import { stringify } from 'yaml';
-import { POSTGRES_ROLES } from './secrets.ts';
-import { memberNodesOf, peersOf, portIfAny, PortName, portOf, type SandboxState } from './state.ts';
+import { POSTGRES_ROLES, PROJECTIONS_SECRETS } from './secrets.ts';
+import {
+  hasProjections,
+  memberNodesOf,
+  peersOf,
+  portIfAny,
+  PortName,
+  portOf,
+  type SandboxState,
+} from './state.ts';
 import {
   CLUSTERS,
   ETCD_NODES,
   type EtcdNode,
   GATEWAY_NODES,
   type MemberNode,
+  PROJECTIONS_NODE,
+  PROJECTOR_NODES,
   SERVING_REGIONS,
   type ServingRegion,
 } from './topology.ts';
@@ -54,6 +64,7 @@ function estateOf(state: SandboxState): unknown {
         return [region, { region, listen, keysFile: 'secrets/gateway-keys.json', url: `http://${listen}` }];
       }),
     ),
+    ...(hasProjections(state) ? projectionsOf(state) : {}),
   };
 }
 
@@ -74,6 +85,25 @@ function memberOf(state: SandboxState, node: MemberNode): unknown {
     dataDir: `run/${name}/data`,
     listen,
     address: { default: listen, ...Object.fromEntries([...remote, ...near]) },
+  };
+}
+
+function projectionsOf(state: SandboxState): object {
+  const remote = SERVING_REGIONS.filter((from) => from !== PROJECTIONS_NODE.region).map((from) => [
+    from,
+    `127.0.0.1:${portOf(state, PortName.projectionsFrom(from))}`,
+  ]);
+  return {
+    projections: {
+      address: {
+        default: `127.0.0.1:${portOf(state, PortName.projections)}`,
+        ...Object.fromEntries(remote),
+      },
+      passwords: Object.fromEntries(
+        Object.entries(PROJECTIONS_SECRETS).map(([role, secret]) => [role, { file: `secrets/${secret}` }]),
+      ),
+    },
+    projectors: Object.fromEntries(PROJECTOR_NODES.map(({ region }) => [region, { region }])),
   };
 }
 

@@ -18,7 +18,7 @@ export interface InspectedProcess {
   readonly daemon: DaemonRecord | undefined;
   /** Everything in its folder, itself included. */
   readonly all: readonly PlacedProcess[];
-  /** A member's Postgres and its backends. */
+  /** A member's Postgres, or the projections', and its backends. */
   readonly postgres: readonly PlacedProcess[];
 }
 
@@ -41,7 +41,9 @@ export async function inspectProcesses(paths: SandboxPaths): Promise<InspectedPr
       daemon: main === undefined ? undefined : record,
       all,
       postgres:
-        node.kind === 'member' ? all.filter(({ folder }) => isWithin(folder, paths.data(node.name))) : [],
+        node.kind === 'member' || node.kind === 'projections'
+          ? all.filter(({ folder }) => isWithin(folder, paths.data(node.name)))
+          : [],
     };
   });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { PostgresRole } from '../config/estate-config.ts';
+import type { ProjectionsRole } from '../config/projections-config.ts';
 import { createKey, type KeyEntry } from '../gateway/keys.ts';
 import type { SandboxPaths } from './folders.ts';
 import { writeJson } from './state.ts';
@@ -15,6 +16,13 @@ export const POSTGRES_ROLES: readonly PostgresRole[] = [
   'reader',
 ];
 
+/** Of the projections' Postgres. */
+export const PROJECTIONS_SECRETS: Readonly<Record<ProjectionsRole, string>> = {
+  projector: 'projector',
+  projections_reader: 'projections_reader',
+  superuser: 'projections_superuser',
+};
+
 /** Who holds a gateway key in a sandbox: a desk in each region, and an operator. */
 export const KEY_HOLDERS = [
   { desk: 'desk-new-york', role: 'desk' },
@@ -28,7 +36,8 @@ export async function writeSecrets(paths: SandboxPaths): Promise<void> {
   await mkdir(paths.secrets, { recursive: true, mode: 0o700 });
   await chmod(paths.secrets, 0o700);
   const write = (name: string, text: string) => writeFile(paths.secret(name), `${text}\n`, { mode: 0o600 });
-  for (const name of [...POSTGRES_ROLES, 'link']) await write(name, randomBytes(24).toString('base64url'));
+  for (const name of [...POSTGRES_ROLES, ...Object.values(PROJECTIONS_SECRETS), 'link'])
+    await write(name, randomBytes(24).toString('base64url'));
   const entries: KeyEntry[] = [];
   for (const holder of KEY_HOLDERS) {
     const { key, entry } = createKey(holder);

@@ -44,7 +44,9 @@ async function startOne(
   await signalAll(paused, 'SIGCONT');
   if (daemon !== undefined) return paused.length > 0;
   // A daemon whose starter was killed before it could be recorded holds the ports; its successor needs them.
-  const strays = all.filter(({ pid }) => !postgres.some((own) => own.pid === pid));
+  // Backends whose postmaster was killed hold its memory; a member's are its agent's to end.
+  const left = node.kind === 'projections' ? [] : postgres;
+  const strays = all.filter(({ pid }) => !left.some((own) => own.pid === pid));
   await signalAll(strays, 'SIGKILL');
   await waitForEnd(strays, STRAY_END_MS);
   await startDaemon(paths, await commandOf(paths, state, node));

@@ -15,6 +15,9 @@ import {
   type MemberNode,
   type Node,
   NODES,
+  PROJECTION_NODES,
+  PROJECTIONS_NODE,
+  type ProjectionsNode,
   type ServingRegion,
 } from './topology.ts';
 
@@ -36,9 +39,12 @@ export const memberNodesOf = (
   state: Pick<SandboxState, 'furtherMembers'> | undefined,
 ): readonly MemberNode[] => [...MEMBER_NODES, ...(state?.furtherMembers ?? [])];
 
-/** Every process of a sandbox; of one that has no state yet, those that every sandbox has. */
-export const nodesOf = (state: Pick<SandboxState, 'furtherMembers'> | undefined): readonly Node[] => [
+/** Every process of a sandbox; of one that has no state yet, those that a new one has. */
+export const nodesOf = (
+  state: Pick<SandboxState, 'furtherMembers' | 'ports'> | undefined,
+): readonly Node[] => [
   ...NODES,
+  ...(state === undefined || hasProjections(state) ? PROJECTION_NODES : []),
   ...(state?.furtherMembers ?? []),
 ];
 
@@ -56,6 +62,8 @@ export const PortName = {
   /** For one follower of the same region alone. */
   postgresOf: (member: string, follower: string) => `${member}/postgres/of-${follower}`,
   gateway: (gateway: string) => `${gateway}/http`,
+  projections: 'projections/postgres',
+  projectionsFrom: (from: string) => `projections/postgres/from-${from}`,
 } as const;
 
 /** The ports that one more member of a sandbox needs. */
@@ -72,6 +80,10 @@ export const memberPortNames = (node: MemberNode, state: SandboxState): string[]
       ]
     : []),
 ];
+
+/** Whether it keeps projections: one that an older version made doesn't. */
+export const hasProjections = (state: Pick<SandboxState, 'ports'>): boolean =>
+  portIfAny(state, PortName.projections) !== undefined;
 
 /** Whether each member has links of its own, to etcd and to the members beside it. */
 export const hasMemberLinks = (state: Pick<SandboxState, 'ports'>): boolean =>
@@ -97,6 +109,8 @@ export function portNames({ memberLinks }: { readonly memberLinks: boolean }): s
     ...ETCD_NODES.map(({ name }) => PortName.etcdPeerLink(name)),
     ...ETCD_NODES.flatMap((node) => othersOf(node).map((from) => PortName.etcdClientFrom(node.name, from))),
     ...MEMBER_NODES.flatMap((node) => othersOf(node).map((from) => PortName.postgresFrom(node.name, from))),
+    PortName.projections,
+    ...othersOf(PROJECTIONS_NODE).map(PortName.projectionsFrom),
     ...(memberLinks
       ? MEMBER_NODES.flatMap((node) => [
           ...ownPortNames(node),
@@ -106,7 +120,7 @@ export function portNames({ memberLinks }: { readonly memberLinks: boolean }): s
   ];
 }
 
-const othersOf = ({ region }: EtcdNode | MemberNode): ServingRegion[] =>
+const othersOf = ({ region }: EtcdNode | MemberNode | ProjectionsNode): ServingRegion[] =>
   SERVING_REGIONS.filter((from) => from !== region);
 
 /** The recorded port of a use, if the sandbox was made with it. */
@@ -155,6 +169,17 @@ export function routesOf(state: SandboxState): Route[] {
         ),
       ),
     ),
+    ...(hasProjections(state)
+      ? othersOf(PROJECTIONS_NODE).map((from) =>
+          route(
+            PROJECTIONS_NODE.name,
+            from,
+            PROJECTIONS_NODE.region,
+            PortName.projectionsFrom(from),
+            PortName.projections,
+          ),
+        )
+      : []),
     ...memberRoutesOf(state),
   ];
 }

@@ -20,7 +20,8 @@ export interface ProcessStatus {
   readonly state: ProcessState;
   readonly pid: number | null;
   readonly since: string | null;
-  readonly port: number;
+  /** Null: it listens nowhere. */
+  readonly port: number | null;
   /** A member's Postgres; null for anything else. */
   readonly postgres: 'running' | 'paused' | 'stopped' | null;
   /** What its agent says of a member, as etcd has it; null when nothing is known. */
@@ -54,6 +55,7 @@ export async function sandboxStatus(paths: SandboxPaths, state: SandboxState): P
   ]);
   const processes = inspected.map((one): ProcessStatus => {
     const { node, daemon } = one;
+    const port = portNameOf(node);
     return {
       name: node.name,
       kind: node.kind,
@@ -61,7 +63,7 @@ export async function sandboxStatus(paths: SandboxPaths, state: SandboxState): P
       state: one.state,
       pid: daemon?.pid ?? null,
       since: daemon?.since ?? null,
-      port: portOf(state, portNameOf(node)),
+      port: port === null ? null : portOf(state, port),
       postgres: node.kind === 'member' ? postgresStateOf(one) : null,
       memberState: memberStates?.get(node.name) ?? null,
     };
@@ -81,7 +83,7 @@ export async function sandboxStatus(paths: SandboxPaths, state: SandboxState): P
 const isServing = ({ postgres, memberState }: ProcessStatus): boolean =>
   postgres === null || postgres === 'running' || (postgres === 'stopped' && memberState === 'stopped');
 
-function portNameOf(node: Node): string {
+function portNameOf(node: Node): string | null {
   switch (node.kind) {
     case 'etcd':
       return PortName.etcdClient(node.name);
@@ -91,6 +93,10 @@ function portNameOf(node: Node): string {
       return PortName.gateway(node.name);
     case 'link':
       return PortName.linkControl;
+    case 'projections':
+      return PortName.projections;
+    case 'projector':
+      return null;
     default:
       return assertNever(node);
   }

@@ -32,7 +32,7 @@ export async function endAllProcesses(paths: SandboxPaths): Promise<number> {
   return count;
 }
 
-/** Ends everything in order, so that the data stays good: gateways, agents (which stop Postgres), etcd, link. */
+/** Ends everything in order, so that the data stays good: gateways, projectors and what they write, agents (which stop Postgres), etcd, link. */
 export async function stopAllProcesses(paths: SandboxPaths): Promise<number> {
   const inspected = await inspectProcesses(paths);
   const count = inspected.reduce((sum, { all }) => sum + all.length, 0);
@@ -40,13 +40,13 @@ export async function stopAllProcesses(paths: SandboxPaths): Promise<number> {
     inspected.flatMap(({ all }) => all),
     'SIGCONT',
   );
-  for (const kind of ['gateway', 'member', 'etcd', 'link'] as const) {
+  for (const kind of ['gateway', 'projector', 'projections', 'member', 'etcd', 'link'] as const) {
     const daemons = inspected
       .filter(({ node }) => node.kind === kind)
       .flatMap(({ daemon, postgres }): readonly ProcessIdentity[] =>
         daemon === undefined ? postmasterOf(postgres) : [daemon],
       );
-    await signalAll(daemons, kind === 'member' ? 'SIGINT' : 'SIGTERM');
+    await signalAll(daemons, kind === 'member' || kind === 'projections' ? 'SIGINT' : 'SIGTERM');
     await waitForEnd(daemons, GRACEFUL_END_MS);
   }
   await endStrays(paths);

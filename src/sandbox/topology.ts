@@ -35,8 +35,21 @@ export interface LinkNode {
   readonly name: 'link';
 }
 
+/** A Postgres of its own, that the projectors write. */
+export interface ProjectionsNode {
+  readonly kind: 'projections';
+  readonly name: 'projections';
+  readonly region: ServingRegion;
+}
+
+export interface ProjectorNode {
+  readonly kind: 'projector';
+  readonly name: string;
+  readonly region: ServingRegion;
+}
+
 /** Something with a process, a log and a folder of its own, named in `capstan sandbox kill <process>`. */
-export type Node = EtcdNode | MemberNode | GatewayNode | LinkNode;
+export type Node = EtcdNode | MemberNode | GatewayNode | LinkNode | ProjectionsNode | ProjectorNode;
 
 export interface ClusterPlan {
   readonly name: string;
@@ -94,5 +107,19 @@ export const GATEWAY_NODES: readonly GatewayNode[] = SERVING_REGIONS.map((region
   region,
 }));
 
+export const PROJECTIONS_NODE: ProjectionsNode = {
+  kind: 'projections',
+  name: 'projections',
+  region: 'new-york',
+};
+export const PROJECTOR_NODES: readonly ProjectorNode[] = SERVING_REGIONS.map((region) => ({
+  kind: 'projector',
+  name: `projector-${region}`,
+  region,
+}));
+
 /** All processes that every sandbox has, in the order in which they start. */
 export const NODES: readonly Node[] = [LINK_NODE, ...ETCD_NODES, ...MEMBER_NODES, ...GATEWAY_NODES];
+
+/** What tails the log; a sandbox that an older version made has none of it. */
+export const PROJECTION_NODES: readonly Node[] = [PROJECTIONS_NODE, ...PROJECTOR_NODES];

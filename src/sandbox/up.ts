@@ -8,29 +8,49 @@ import { initEstate } from '../controlplane/init.ts';
 import { Keys } from '../controlplane/keys.ts';
 import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
 import { etcdFromConfig, etcdReaderFromConfig } from '../etcd/from-config.ts';
+import { listProjectors } from '../projections/roll.ts';
 import { placeFurtherMembers } from './add-member.ts';
 import { clusterCondition, unprovedClaim } from './cluster-condition.ts';
 import { withFileLock } from './file-lock.ts';
 import { sandboxesFolder, sandboxLock, SandboxPaths } from './folders.ts';
 import { prepareSandbox } from './prepare.ts';
+import { bringProjectionsUp } from './projections.ts';
 import { seedIssuers } from './seed.ts';
 import { awaitCondition, awaitEtcd, awaitLink, startProcesses } from './start.ts';
 import {
   hasMemberLinks,
+  hasProjections,
   memberNodesOf,
   PortName,
   portOf,
   readSandboxState,
   type SandboxState,
 } from './state.ts';
-import { CLUSTERS, ETCD_NODES, GATEWAY_NODES, LINK_NODE, MEMBER_NODES } from './topology.ts';
+import {
+  CLUSTERS,
+  ETCD_NODES,
+  GATEWAY_NODES,
+  LINK_NODE,
+  MEMBER_NODES,
+  type Node,
+  PROJECTOR_NODES,
+} from './topology.ts';
 
 const LOCK_WAIT_MS = 15_000;
 const VIEW_POLL_MS = 300;
 const CLAIM_WAIT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
-export const UP_STEPS = ['prepare', 'etcd', 'estate', 'clusters', 'gateways', 'seed', 'claims'] as const;
+export const UP_STEPS = [
+  'prepare',
+  'etcd',
+  'estate',
+  'clusters',
+  'gateways',
+  'projections',
+  'seed',
+  'claims',
+] as const;
 export type UpStep = (typeof UP_STEPS)[number];
 
 export interface UpOptions {
@@ -98,6 +118,9 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
   signal?.throwIfAborted();
   // Agents take a second to load; meanwhile etcd elects. They wait for their cluster to be created.
   started.push(...(await startProcesses({ paths, state, nodes: memberNodesOf(state) })));
+  const projections = bringProjectionsUp({ ...waiting, state });
+  // What goes wrong with it is told of where it is awaited.
+  projections.catch(() => undefined);
   await Promise.all([awaitLink(waiting, state), awaitEtcd(waiting, { state, nodes: ETCD_NODES })]);
   onStep?.('etcd', 'done');
 
@@ -107,13 +130,18 @@ async function bringUp(options: UpOptions): Promise<UpResult> {
   onStep?.('estate', 'done');
 
   onStep?.('clusters', 'running');
-  started.push(...(await startProcesses({ paths, state, nodes: GATEWAY_NODES })));
+  started.push(...(await startProcesses({ paths, state, nodes: daemonsOf(state) })));
   const warnings = await awaitClusters(waiting, onStep);
   onStep?.('clusters', 'done');
 
   onStep?.('gateways', 'running');
   await awaitGateways(waiting, state);
   onStep?.('gateways', 'done');
+
+  onStep?.('projections', 'running');
+  started.push(...(await projections));
+  if (hasProjections(state)) await awaitProjectors(waiting);
+  onStep?.('projections', 'done');
 
   onStep?.('seed', 'running');
   const seed = await seedIssuers({
@@ -255,6 +283,32 @@ async function withViews<T>(
     return await use(async () => {
       const views = await listClusterViews(etcd, keys);
       return new Map(views.map((view) => [view.name, view]));
+    });
+  } finally {
+    etcd.close();
+  }
+}
+
+/** A projector that starts before its database waits for it. */
+const daemonsOf = (state: SandboxState): readonly Node[] => [
+  ...GATEWAY_NODES,
+  ...(hasProjections(state) ? PROJECTOR_NODES : []),
+];
+
+/** Waits until each projector has its share of the shards. */
+async function awaitProjectors(waiting: Waiting): Promise<void> {
+  const config = await loadEstateConfig(waiting.paths.config);
+  const etcd = await etcdReaderFromConfig(config);
+  try {
+    await awaitCondition({
+      ...waiting,
+      what: 'the projectors',
+      needs: PROJECTOR_NODES,
+      check: async () => {
+        const living = await listProjectors(etcd, new Keys(config.estate));
+        const missing = PROJECTOR_NODES.filter(({ region }) => !living.some(({ name }) => name === region));
+        return missing.length === 0 ? true : `${missing.map(({ name }) => name).join(', ')} not heard of yet`;
+      },
     });
   } finally {
     etcd.close();

@@ -26,7 +26,7 @@ const processStatus = z.strictObject({
   state: z.string(),
   pid: count.nullable(),
   since: time.nullable(),
-  port: count,
+  port: count.nullable().describe('Null: it listens nowhere.'),
   postgres: z.enum(['running', 'paused', 'stopped']).nullable(),
   memberState: z.string().nullable(),
 });
@@ -44,6 +44,7 @@ export const SANDBOX_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
     gateways: z.array(z.strictObject({ region: name, url: z.string() })),
     keys: z.record(z.string(), z.string()),
     postgres: z.record(z.string(), z.record(z.string(), z.string())),
+    projections: z.record(z.string(), z.string()).nullable().describe('By role; null: it keeps none.'),
   }),
   SandboxKill: processOutcome,
   SandboxLinkCut: links,

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 90_000;
 export default class SandboxUp extends CapstanCommand<typeof SandboxUp> {
   static override summary = 'Start a whole estate on this machine: two regions, a witness, two clusters.';
   static override description =
-    'Real processes on loopback: 3 etcd, 6 Postgres with their agents, 2 gateways, and the links between the regions. What runs already stays as it is.';
+    'Real processes on loopback: 3 etcd, 6 Postgres with their agents, 2 gateways, a Postgres for the projections with 2 projectors, and the links between the regions. What runs already stays as it is.';
   static override kind = 'SandboxUp';
   static override errors = [
     'sandbox_busy',

@@ -99,9 +99,9 @@ create table projection.decision (
 ) with (fillfactor = 80);
 create unique index decision_reservation on projection.decision (shard_id, issuer_id, reservation_id) where event = 'reserved';
 create index decision_of_issuer on projection.decision (issuer_id text_pattern_ops, shard_id, position desc);
-create index decision_by_time on projection.decision (decided_at desc, shard_id, position);
-create index decision_by_desk on projection.decision (desk, decided_at desc);
-create index decision_by_event on projection.decision (event, decided_at desc);
+create index decision_by_time on projection.decision (decided_at, shard_id, position);
+create index decision_by_desk on projection.decision (desk, decided_at);
+create index decision_by_event on projection.decision (event, decided_at);
 create index decision_by_amount on projection.decision (amount_cents);
 create index decision_words on projection.decision using gin (words);
 create index decision_issuer_trigrams on projection.decision using gin (issuer_id public.gin_trgm_ops);

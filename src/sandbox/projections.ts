@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadEstateConfig } from '../config/estate-config.ts';
+import { findPostgresBinaries } from '../postgres/binaries.ts';
+import { initDatabase } from '../postgres/init-database.ts';
+import { osAccount } from '../postgres/run-as.ts';
+import { initProjections } from '../projections/init.ts';
+import type { SandboxPaths } from './folders.ts';
+import { readSecretFile } from './secrets.ts';
+import { awaitCondition, type AwaitOptions, startProcesses } from './start.ts';
+import { hasProjections, type SandboxState } from './state.ts';
+import { PROJECTIONS_NODE } from './topology.ts';
+
+const OS_USER = 'postgres';
+
+export type BringProjectionsUp = Pick<AwaitOptions, 'paths' | 'deadline' | 'signal'> & {
+  readonly state: SandboxState;
+};
+
+/**
+ * The projections' Postgres with its database, roles and tables; what is there stays. Returns the names of what it started. Throws
+ * what `initDatabase`, `awaitCondition` and `initProjections` throw.
+ */
+export async function bringProjectionsUp(waiting: BringProjectionsUp): Promise<string[]> {
+  const { paths, state } = waiting;
+  if (!hasProjections(state)) return [];
+  await makeData(paths);
+  const started = await startProcesses({ paths, state, nodes: [PROJECTIONS_NODE] });
+  const config = await loadEstateConfig(paths.config);
+  await awaitCondition({
+    ...waiting,
+    what: 'the projections’ Postgres',
+    needs: [PROJECTIONS_NODE],
+    check: async () => {
+      await initProjections({ config });
+      return true;
+    },
+  });
+  return started;
+}
+
+/** The mark comes last: what an ended run has left half made is made anew. */
+async function makeData(paths: SandboxPaths): Promise<void> {
+  const { name } = PROJECTIONS_NODE;
+  const mark = join(paths.home(name), 'made');
+  if (existsSync(mark)) return;
+  await rm(paths.data(name), { recursive: true, force: true });
+  await mkdir(paths.home(name), { recursive: true, mode: 0o755 });
+  const account = await osAccount(OS_USER);
+  if (account !== undefined) await chown(paths.home(name), account.uid, account.gid);
+  await initDatabase({
+    binaries: await findPostgresBinaries(),
+    dataDir: paths.data(name),
+    osUser: OS_USER,
+    superuserPassword: await readSecretFile(paths, 'projections_superuser'),
+  });
+  await writeFile(mark, '');
+}
