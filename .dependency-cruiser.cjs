@@ -2,7 +2,7 @@
  * The layers of src/: commands -> operations -> adapters -> domain. An import against the arrow is an error.
  * `npm run layers` checks the tree; test/unit/tooling/layers.test.ts plants a violation of each rule and sees it fire.
  */
-const operations = '^src/(agent|checks|controlplane|drills|gateway|projections|runbooks|sandbox)/';
+const operations = '^src/(agent|archive|checks|controlplane|drills|gateway|projections|runbooks|sandbox)/';
 const adapters = '^src/(clock|postgres|etcd|config|reservations)/';
 
 module.exports = {

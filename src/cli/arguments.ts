@@ -30,6 +30,7 @@ const named = (kind: string) =>
 export const clusterArgument = named('cluster');
 export const memberArgument = named('member');
 export const gatewayArgument = named('gateway');
+export const projectorArgument = named('projector');
 
 const idOf = (kind: string) => custom({ parse: async (input) => withoutKind(input, kind) });
 

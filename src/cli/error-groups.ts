@@ -178,3 +178,13 @@ export const PAUSE_ERRORS: readonly ErrorCode[] = [
   'move_not_pausable',
   'concurrent_change',
 ];
+
+/** What every command can meet that reads the archive of the log. */
+export const ARCHIVE_ERRORS: readonly ErrorCode[] = [
+  'secret_missing',
+  'archive_missing',
+  'archive_ambiguous',
+  'archive_empty',
+  'archive_damaged',
+  'archive_unreachable',
+];

@@ -11,6 +11,7 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   gateway: { description: 'The HTTP API for reservations.' },
   history: { description: 'What clients saw, judged by the rules that a drill is judged by.' },
   issuer: { description: 'Single issuers: corrections of their limits.' },
+  log: { description: 'The shards’ log outside Postgres: archived, verified, replayed.' },
   loss: { description: 'What failovers have lost: salvaged, signed off, sent again.' },
   map: { description: 'Which cluster owns which shard.' },
   member: { description: 'Single Postgres instances: what their agents say, who votes, who comes and goes.' },

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, usageError } from '../domain/errors.ts';
+import { archive, archiveAt } from './archive-config.ts';
 import { issueLines } from './contract.ts';
 import { addresses, endpoint, name, secret, type SecretSource } from './fields.ts';
 import { projections, projectionsAt, projectors } from './projections-config.ts';
@@ -73,6 +74,7 @@ const schema = z.strictObject({
     .default({}),
   projections: projections.optional(),
   projectors,
+  archive: archive.optional(),
 });
 
 type Parsed = z.infer<typeof schema>;
@@ -183,6 +185,7 @@ function absolutePaths(config: Parsed, base: string): Parsed {
     })),
     gateways: mapValues(config.gateways, (gateway) => ({ ...gateway, keysFile: at(gateway.keysFile) })),
     ...(config.projections === undefined ? {} : { projections: projectionsAt(config.projections, at) }),
+    ...(config.archive === undefined ? {} : { archive: archiveAt(config.archive, at) }),
   };
 }
 

@@ -7,6 +7,7 @@ import { DRILL_SCHEMAS } from './drill.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
 import { failoverPlan, failoverRun } from './failover.ts';
 import { historyVerdict } from './history.ts';
+import { logArchive, logList, logReplay, logVerify } from './log.ts';
 import { lossList, lossReplay, lossShow, lossSignOff } from './loss.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { MEMBERSHIP_SCHEMAS } from './membership.ts';
@@ -62,6 +63,10 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   HistoryVerdict: historyVerdict,
   Init: init,
   IssuerCorrect: issuerCorrect,
+  LogArchive: logArchive,
+  LogList: logList,
+  LogReplay: logReplay,
+  LogVerify: logVerify,
   LossList: lossList,
   LossReplay: lossReplay,
   LossShow: lossShow,

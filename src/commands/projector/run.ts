@@ -1,4 +1,4 @@
-import { nameArgument } from '../../cli/arguments.ts';
+import { projectorArgument } from '../../cli/arguments.ts';
 import { CapstanCommand } from '../../cli/base-command.ts';
 import { daemonLogger } from '../../cli/daemon-logger.ts';
 import { ETCD_ERRORS } from '../../cli/error-groups.ts';
@@ -19,7 +19,7 @@ export default class ProjectorRun extends CapstanCommand<typeof ProjectorRun> {
   ] as const;
   static override examples = ['<%= config.bin %> <%= command.id %> new-york'];
   static override args = {
-    projector: nameArgument({
+    projector: projectorArgument({
       description: 'A projector under projectors: in capstan.yaml.',
       required: true,
     }),
