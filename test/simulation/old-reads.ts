@@ -17,7 +17,8 @@ export function readOldState(etcd: EtcdPort, keys: Keys, { clock }: SimProcess):
     status: (...about) => etcd.status(...about),
     close: () => etcd.close(),
     transact: (compares, writes, options) => {
-      if (writes.some((write) => flips(write, keys)) && !isBehind()) behindUntilMs = clock.monotonicMs() + BEHIND_MS;
+      if (writes.some((write) => flips(write, keys)) && !isBehind())
+        behindUntilMs = clock.monotonicMs() + BEHIND_MS;
       return etcd.transact(compares, writes, options);
     },
     get: async (key, options) => {
