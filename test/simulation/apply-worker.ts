@@ -1,4 +1,5 @@
 /** The subscriber's side: a worker for each enabled subscription of a primary. */
+import { assertNever } from '../../src/domain/errors.ts';
 import type { LogicalSender, Sent } from './logical-senders.ts';
 import { clashOf, type ShardRows } from './move-tables.ts';
 import { asksNoFollower } from './planted.ts';
@@ -223,7 +224,7 @@ export class ApplyWorker {
     server.launcher.failed(this.name);
     server.append([{ kind: 'apply', name: this.name, on: false }], (_, records) => {
       for (const record of records) server.tables.apply(record);
-      server.launcher.look();
+      void server.launcher.look();
     });
   }
 
@@ -275,7 +276,16 @@ function shardsIn(change: Change): readonly number[] {
       return change.rows.map(({ shard }) => shard).toSorted((a, b) => a - b);
     case 'seal':
       return change.shards.map(({ shard }) => shard).toSorted((a, b) => a - b);
-    default:
+    case 'adopt':
+    case 'nothing':
+    case 'publish':
+    case 'unpublish':
+    case 'subscribe':
+    case 'unsubscribe':
+    case 'apply':
+    case 'wipe':
       return [];
+    default:
+      return assertNever(change);
   }
 }

@@ -74,15 +74,16 @@ const changing = (random: Random): readonly MemberSeed[] => [
     : []),
 ];
 
+const voterOf = (member: string, cluster: string): MemberSeed => ({ ...voter(member), cluster });
+
 /** Two pairs; either may have an observer in another region. */
 const twoClusters = (random: Random): readonly MemberSeed[] => {
-  const here = (member: string, cluster: string): MemberSeed => ({ ...voter(member), cluster });
   const there = (member: string, cluster: string): readonly MemberSeed[] =>
     random.chance(0.25) ? [{ member, region: 'there', role: 'observer', cluster }] : [];
   return [
-    ...['m1', 'm2'].map((member) => here(member, 'c1')),
+    ...['m1', 'm2'].map((member) => voterOf(member, 'c1')),
     ...there('m3', 'c1'),
-    ...['n1', 'n2'].map((member) => here(member, 'c2')),
+    ...['n1', 'n2'].map((member) => voterOf(member, 'c2')),
     ...there('n3', 'c2'),
   ];
 };
@@ -146,7 +147,7 @@ const ALL: Readonly<Record<AreaName, Area>> = {
     personEveryMs: 1_000,
     stepMs: 25_000,
     begin: beginRebalance,
-    few: { writes: 24, every: 4 },
+    few: { writes: 24, every: 8 },
   },
 };
 

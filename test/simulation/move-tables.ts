@@ -1,4 +1,5 @@
 /** What a move leaves in a log, and in the tables that are its fold. */
+import { assertNever } from '../../src/domain/errors.ts';
 import type { Change, Decision, Tables } from './wal.ts';
 
 /** All moving rows of one shard. */
@@ -169,7 +170,15 @@ function applyRemote(tables: Tables, change: Change): void {
     case 'wipe':
       for (const shard of change.shards) if (change.heads) dropRows(tables, shard);
       return;
+    case 'nothing':
+    case 'publish':
+    case 'unpublish':
+    case 'subscribe':
+    case 'unsubscribe':
+    case 'apply':
+      return;
     default:
+      assertNever(change);
   }
 }
 
@@ -195,8 +204,15 @@ export function published(change: Change, shards: ReadonlySet<number>): Change |
       const rows = change.rows.filter(({ shard }) => shards.has(shard));
       return rows.length === 0 ? undefined : { ...change, rows };
     }
-    default:
+    case 'nothing':
+    case 'publish':
+    case 'unpublish':
+    case 'subscribe':
+    case 'unsubscribe':
+    case 'apply':
       return undefined;
+    default:
+      return assertNever(change);
   }
 }
 
@@ -213,8 +229,18 @@ export function clashOf(tables: Tables, change: Change): string | undefined {
     }
     case 'rows':
       return change.changes.map((one) => clashOf(tables, one)).find((why) => why !== undefined);
-    default:
+    case 'adopt':
+    case 'seal':
+    case 'wipe':
+    case 'nothing':
+    case 'publish':
+    case 'unpublish':
+    case 'subscribe':
+    case 'unsubscribe':
+    case 'apply':
       return undefined;
+    default:
+      return assertNever(change);
   }
 }
 

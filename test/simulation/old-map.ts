@@ -9,15 +9,16 @@ import type { EtcdPort, KeyValue } from '../../src/etcd/port.ts';
 const before = (record: MoveRecord): MoveRecord =>
   record.phase === 'clean' ? { ...record, owner: record.from } : record;
 
+const olderView = (view: EstateView): EstateView => ({
+  ...view,
+  moves: new Map([...view.moves].map(([key, held]) => [key, { ...held, value: before(held.value) }])),
+});
+
 export function watchOldMap(watch: EstateWatch): EstateWatch {
-  const older = (view: EstateView): EstateView => ({
-    ...view,
-    moves: new Map([...view.moves].map(([key, held]) => [key, { ...held, value: before(held.value) }])),
-  });
   // All that agents call of it is answered here: the rest of it can't be reached through another object.
   return Object.assign(Object.create(watch) as EstateWatch, {
-    current: () => older(watch.current()),
-    onChange: (listener: (view: EstateView) => void) => watch.onChange((view) => listener(older(view))),
+    current: () => olderView(watch.current()),
+    onChange: (listener: (view: EstateView) => void) => watch.onChange((view) => listener(olderView(view))),
     staleForMs: () => watch.staleForMs(),
     close: () => watch.close(),
   });

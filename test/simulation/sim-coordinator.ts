@@ -5,7 +5,7 @@ import type { Keys } from '../../src/controlplane/keys.ts';
 import { runFailover } from '../../src/controlplane/failover/run.ts';
 import type { MembershipAction } from '../../src/controlplane/membership/plan-types.ts';
 import { runMembership } from '../../src/controlplane/membership/run.ts';
-import type { OperationResult } from '../../src/controlplane/operation/run.ts';
+import type { OperationProgress, OperationResult } from '../../src/controlplane/operation/run.ts';
 import { abortOperation, resumeOperation } from '../../src/controlplane/operation/control.ts';
 import { runSwitchover } from '../../src/controlplane/switchover/run.ts';
 import { assertNever, CapstanError } from '../../src/domain/errors.ts';
@@ -63,6 +63,8 @@ export function startCoordinator(options: {
   const started: SimCoordinator = { process, task, ended: undefined, advice: '' };
   const common = { etcd, keys, actor: process.name, clock };
   const sides = () => Promise.resolve(simSides({ process, etcd, keys, environment }));
+  const onProgress = ({ detail }: OperationProgress) => scheduler.note(`${process.name}: ${detail ?? ''}`);
+  const noted = (id: string) => (id.startsWith('rebalance-') ? onProgress : undefined);
   const reason = 'as a person wants it';
   const work = async (): Promise<string> => {
     switch (task.kind) {
@@ -83,7 +85,15 @@ export function startCoordinator(options: {
         return operation === null ? 'unchanged' : `membership ${about.action} ${operation.status}`;
       }
       case 'resume':
-        return endOf(await resumeOperation({ ...common, sides, id: task.id, acceptLoss: task.acceptLoss }));
+        return endOf(
+          await resumeOperation({
+            ...common,
+            sides,
+            id: task.id,
+            acceptLoss: task.acceptLoss,
+            onProgress: noted(task.id),
+          }),
+        );
       case 'abort':
         return endOf(await abortOperation({ ...common, sides, id: task.id }));
       case 'pause':
@@ -95,7 +105,7 @@ export function startCoordinator(options: {
       case 'rebalance':
       case 'goal':
       case 'hold':
-        return carryOutRebalance(task, { ...common, sides });
+        return carryOutRebalance(task, { ...common, sides, onProgress });
       default:
         return assertNever(task);
     }

@@ -43,7 +43,7 @@ async function lockedly(
       });
     } catch (error) {
       free();
-      reject(error as Error);
+      reject(error);
     }
   };
   locks.takeAll(taken, server.lockTimeouts.get(pid) ?? LOCK_MS, act, () =>

@@ -67,6 +67,12 @@ const verificationOf = (process: SimProcess, positions: Positions, rows: number)
   at: new Date(process.clock.wallMs()).toISOString(),
 });
 
+const lineageOf = ({ lineage }: ShardRows): string =>
+  lineage
+    .map(([key]) => key)
+    .toSorted()
+    .join(' ');
+
 /** What both must have: rows up to where the other one is, dense from the first on; at the seal no more than that. */
 function differenceIn(
   owner: ShardRows | undefined,
@@ -87,12 +93,7 @@ function differenceIn(
     if (mine.get(position) === undefined || mine.get(position) !== twin.get(position))
       return `position ${position}`;
   if (!sealed) return undefined;
-  const keys = ({ lineage }: ShardRows) =>
-    lineage
-      .map(([key]) => key)
-      .toSorted()
-      .join(' ');
-  return keys(owner) === keys(other) ? undefined : 'the lineage';
+  return lineageOf(owner) === lineageOf(other) ? undefined : 'the lineage';
 }
 
 const difference = (shard: number, column: string): MoveDifference => ({

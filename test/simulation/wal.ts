@@ -1,3 +1,4 @@
+import { assertNever } from '../../src/domain/errors.ts';
 import { applyMove, type MoveChange, MoveTables } from './move-tables.ts';
 
 /** One committed change of a member's log. Members share the objects: two logs agree where they hold the same ones. */
@@ -82,8 +83,19 @@ export class Tables {
       case 'adopt':
         this.#adopt(change);
         return;
-      default:
+      case 'publish':
+      case 'unpublish':
+      case 'subscribe':
+      case 'unsubscribe':
+      case 'apply':
+      case 'copy':
+      case 'rows':
+      case 'seal':
+      case 'wipe':
         applyMove(this, change);
+        return;
+      default:
+        assertNever(change);
     }
   }
 
@@ -114,8 +126,17 @@ export function headAfter(change: Change, shard: number): number | undefined {
       return change.rows.find((row) => row.shard === shard)?.position;
     case 'wipe':
       return change.heads && change.shards.includes(shard) ? 0 : undefined;
-    default:
+    case 'adopt':
+    case 'seal':
+    case 'nothing':
+    case 'publish':
+    case 'unpublish':
+    case 'subscribe':
+    case 'unsubscribe':
+    case 'apply':
       return undefined;
+    default:
+      return assertNever(change);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Wake } from '../../clock/wake.ts';
 import type { EstateView, EstateWatch } from '../../controlplane/estate-watch.ts';
-import type { Versioned } from '../../controlplane/store.ts';
+import { revisionOf, type Versioned } from '../../controlplane/store.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { type MoveRecord, type MoveReport, otherOf, streamPrefix } from '../../domain/move-records.ts';
 import type { AuthorityRecord } from '../../domain/records.ts';
@@ -160,7 +160,9 @@ export class StreamMover {
       if (signal.aborted) return;
       if (!ends) continue;
       const report = await this.#state.report({ record, estate, facts, wanted, peer, strangers, term });
-      await this.#writer.write(report, { authority, held });
+      const key = this.#context.keys.moveReport(record.operation, record.stream, cluster);
+      const seen = revisionOf(this.#watch.current().moveReports.get(key));
+      await this.#writer.write(report, { authority, held, seen });
       return;
     }
     logger.warn({ stream: this.#key, phase: record.phase }, 'a move finds no rest');

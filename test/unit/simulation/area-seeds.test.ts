@@ -17,7 +17,7 @@ const KINDS: readonly {
   { area: 'switchover', ended: 'switchovers' },
   { area: 'regional', ended: 'failovers' },
   { area: 'membership', ended: 'memberships', seeds: FULL ? SEEDS : 6 },
-  { area: 'rebalance', ended: 'flips', seeds: FULL ? SEEDS : 5 },
+  { area: 'rebalance', ended: 'flips', seeds: FULL ? 2_000 : 3 },
 ];
 
 test.for(KINDS)(
