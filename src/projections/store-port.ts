@@ -3,7 +3,12 @@ import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
 
 /** What became of a shard's log at the projections' database; src/projections/SPEC.md says when each is found. */
 export type Applied =
-  | { readonly kind: 'applied'; readonly position: string; readonly entries: number; readonly repeats: number }
+  | {
+      readonly kind: 'applied';
+      readonly position: string;
+      readonly entries: number;
+      readonly repeats: number;
+    }
   | { readonly kind: 'paused' }
   | { readonly kind: 'behind'; readonly why: string }
   | { readonly kind: 'gap'; readonly why: string }
@@ -13,7 +18,9 @@ export type Applied =
 
 /** The projections' database as a projector writes it. Each call is one transaction; a rejected one changed nothing or its outcome is on the watermark. */
 export interface ProjectionStore {
-  watermarks(shards: readonly number[]): Promise<ReadonlyMap<number, { readonly position: string; readonly state: string }>>;
+  watermarks(
+    shards: readonly number[],
+  ): Promise<ReadonlyMap<number, { readonly position: string; readonly state: string }>>;
   apply(request: {
     readonly cluster: string;
     readonly log: ShardLog;
