@@ -65,7 +65,7 @@ export async function readWhatIsWritten(options: ReaderOptions): Promise<void> {
         // The page that begins at this reservation: it has to be the first of it.
         const after = `${name}-${String(n - 1).padStart(7, '0')}~`.replace('~', '.z');
         const query = new URLSearchParams({ commit_token: token, limit: '1', after });
-        const path = `/issuers/${encodeURIComponent(issuer)}/open-reservations?${query}`;
+        const path = `/issuers/${encodeURIComponent(issuer)}/open-reservations?${query.toString()}`;
         const answer = await send(at, 'GET', path).catch(() => undefined);
         if (answer === undefined) into.unanswered += 1;
         else judge(into, { at, token: parseCommitToken(token), reservation, ...answer });

@@ -40,6 +40,7 @@ export function readRequest(row: Row, line: number): Request {
     throw historyInvalid(line, 'has a wrong action', 'name an action');
   }
   const isRead = action === 'read-issuer' || action === 'read-open';
+  const maxStalenessMs = readOptionalNumber(row, 'max_staleness_ms', line);
   return {
     process: readText(row, 'process', line),
     action,
@@ -50,7 +51,7 @@ export function readRequest(row: Row, line: number): Request {
     reservation: readOptionalText(row, 'reservation', line),
     desk: readOptionalText(row, 'desk', line),
     at_least: readCommitToken(row, 'at_least', line),
-    max_staleness_ms: readOptionalNumber(row, 'max_staleness_ms', line),
+    ...(maxStalenessMs === null ? {} : { max_staleness_ms: maxStalenessMs }),
     via: readOptionalText(row, 'via', line) ?? 'unknown',
   };
 }

@@ -115,7 +115,7 @@ function requestOf({ process, ask, desk, via }: Sending, bound: SentBound): Requ
     reservation: ask.action === 'reserve' || ask.action === 'release' ? ask.reservation : null,
     desk: desk === null ? 'operator' : `desk-${desk}`,
     at_least: bound.atLeast,
-    max_staleness_ms: bound.maxStalenessMs,
+    ...(bound.maxStalenessMs === null ? {} : { max_staleness_ms: bound.maxStalenessMs }),
     via: `gateway-${via}`,
   };
 }
