@@ -181,6 +181,8 @@ const catalog = {
     exit: 4,
     when: 'another process has the shard of the projections; asked again, it may be free',
   },
+  projection_differs: { exit: 3, when: 'a projection is not the fold of its log' },
+  projection_uncompared: { exit: 3, when: 'a projection could not be held against its log' },
   projection_paused: { exit: 4, when: 'a person has paused the projections of the shard' },
   projection_log_short: {
     exit: 4,
@@ -192,6 +194,8 @@ const catalog = {
     exit: 4,
     when: 'the log that a projection is to be folded from is not one whole log',
   },
+  migration_failed: { exit: 4, when: 'a migration of a schema failed' },
+  schema_newer: { exit: 4, when: 'the database holds a newer schema than this program knows' },
   postgres_unreachable: { exit: 7, when: 'a Postgres can not be reached in time' },
   etcd_denied: { exit: 7, when: 'etcd refuses the user or the password' },
   etcd_request_refused: { exit: 4, when: 'etcd refuses the request' },

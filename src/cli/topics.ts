@@ -15,6 +15,8 @@ export const TOPICS: Readonly<Record<string, { description: string }>> = {
   map: { description: 'Which cluster owns which shard.' },
   member: { description: 'Single Postgres instances: what their agents say, who votes, who comes and goes.' },
   operation: { description: 'Journaled changes: watch, resume, abort.' },
+  projection: { description: 'What is read from the log, folded: how fresh it is, and whether it is right.' },
+  projector: { description: 'The process that tails the log into the projections.' },
   readiness: { description: 'Whether every promise can be kept now, with evidence.' },
   rebalance: { description: 'Move shards between clusters online: copied, compared, handed over, undone.' },
   rpo: { description: 'What a lost region would cost, and the gate that bounds it.' },

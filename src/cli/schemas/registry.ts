@@ -11,6 +11,7 @@ import { lossList, lossReplay, lossShow, lossSignOff } from './loss.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { MEMBERSHIP_SCHEMAS } from './membership.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
+import { PROJECTION_SCHEMAS } from './projection.ts';
 import { checkList, readinessReport } from './readiness.ts';
 import {
   rebalanceGoal,
@@ -76,6 +77,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   OperationList: operationList,
   OperationResume: operationResume,
   OperationShow: operationShow,
+  ...PROJECTION_SCHEMAS,
   ReadinessCheckList: checkList,
   ReadinessReport: readinessReport,
   RebalancePlan: rebalancePlan,
