@@ -50,6 +50,9 @@ const schema = z.strictObject({
     promote: duration,
     open: duration,
   }),
+  projections: z
+    .strictObject({ dashboardBudget: duration, searchBudget: duration, riskBudget: duration })
+    .optional(),
   log: z
     .strictObject({
       beatEvery: duration,
@@ -151,9 +154,21 @@ export function parseContract(text: string, source: string): Contract {
   }
   const parsed = schema.safeParse(document);
   if (!parsed.success) throw invalid(issueLines(parsed.error));
-  const { version, lease, durability, rpo, rto, failover, movePause, deadlines, admission, liveness } =
-    parsed.data;
-  const { log, reads } = parsed.data;
+  const {
+    version,
+    lease,
+    durability,
+    rpo,
+    rto,
+    failover,
+    movePause,
+    deadlines,
+    log,
+    reads,
+    projections,
+    admission,
+    liveness,
+  } = parsed.data;
   const contract: Contract = {
     version,
     lease: { ttlMs: lease.ttl, renewEveryMs: lease.renewEvery, marginMs: lease.margin, driftMs: lease.drift },
@@ -187,6 +202,15 @@ export function parseContract(text: string, source: string): Contract {
       promoteMs: deadlines.promote,
       openMs: deadlines.open,
     },
+    ...(projections === undefined
+      ? {}
+      : {
+          projections: {
+            dashboardMs: projections.dashboardBudget,
+            searchMs: projections.searchBudget,
+            riskMs: projections.riskBudget,
+          },
+        }),
     ...(log === undefined
       ? {}
       : {

@@ -21,6 +21,20 @@ export interface FailoverPolicy {
  */
 export type RpoAction = 'throttle' | 'close' | 'degrade';
 
+/** How old an answer of the projections may be before it says so. */
+export interface ProjectionBudgets {
+  readonly dashboardMs: number;
+  readonly searchMs: number;
+  readonly riskMs: number;
+}
+
+/** Of an estate that was made before its contract had any. */
+export const PROJECTION_BUDGETS_DEFAULT: ProjectionBudgets = {
+  dashboardMs: 2_000,
+  searchMs: 5_000,
+  riskMs: 10_000,
+};
+
 /** The budgets of `contract.yaml`, in milliseconds and counts. Parsed by src/config/contract.ts. */
 export interface Contract {
   readonly version: number;
@@ -51,6 +65,7 @@ export interface Contract {
     readonly promoteMs: number;
     readonly openMs: number;
   };
+  readonly projections?: ProjectionBudgets;
   /** An estate that was made before these existed has neither: src/domain/reading.ts says what holds then. */
   readonly log?: LogCadence;
   readonly reads?: ReadPolicy;

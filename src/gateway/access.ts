@@ -3,7 +3,11 @@ import type { Identity, KeyRing, KeyRole } from './keys.ts';
 import { ProblemError } from './problem.ts';
 
 /** Who asks. Throws ProblemError `unauthenticated`, or `forbidden` when the key's role may not do that. */
-export function demandIdentity(request: FastifyRequest, keys: KeyRing, role?: KeyRole): Identity {
+export function demandIdentity(
+  request: FastifyRequest,
+  keys: KeyRing,
+  role?: KeyRole | readonly KeyRole[],
+): Identity {
   const identity = keys.identify(request.headers.authorization);
   if (identity === undefined) {
     throw new ProblemError('unauthenticated', {
@@ -11,10 +15,16 @@ export function demandIdentity(request: FastifyRequest, keys: KeyRing, role?: Ke
       ...(role === undefined ? {} : { effect: 'none' }),
     });
   }
-  if (role !== undefined && identity.role !== role) {
-    throw new ProblemError('forbidden', { detail: `this takes the key of ${article(role)}`, effect: 'none' });
+  const roles = typeof role === 'string' ? [role] : role;
+  if (roles !== undefined && !roles.includes(identity.role)) {
+    const keys = roles.map((one) => ARTICLE[one]).join(' or ');
+    throw new ProblemError('forbidden', { detail: `this takes the key of ${keys}`, effect: 'none' });
   }
   return identity;
 }
 
-const article = (role: KeyRole): string => (role === 'operator' ? 'an operator' : 'a desk');
+const ARTICLE: Readonly<Record<KeyRole, string>> = {
+  operator: 'an operator',
+  desk: 'a desk',
+  compliance: 'compliance',
+};

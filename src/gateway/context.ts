@@ -7,6 +7,7 @@ import type { KeyRing } from './keys.ts';
 import type { LeaseObserver } from './lease-observer.ts';
 import type { LeaderConnections } from './leader-connections.ts';
 import type { LossBook } from './loss-book.ts';
+import type { ProjectionReader } from '../projections/reader.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -21,6 +22,8 @@ export interface GatewayContext {
   readonly followers: FollowerConnections;
   readonly leases: LeaseObserver;
   readonly losses: LossBook;
+  /** Undefined: the estate keeps none. */
+  readonly projections: ProjectionReader | undefined;
   readonly contract: Contract;
   readonly metrics: GatewayMetrics;
   /** The ring in force now: the file may have changed. */

@@ -4,8 +4,9 @@ import { issueLines } from '../config/contract.ts';
 import { messageOf, usageError } from '../domain/errors.ts';
 import { CLIENT_ID_RULE, isClientId } from '../domain/identifiers.ts';
 
-/** A desk reserves and releases; an operator sets limits and settles tokens; both read. */
-export type KeyRole = 'desk' | 'operator';
+/** A desk reserves and releases; an operator sets limits and settles tokens; all read. Compliance and operators read across desks. */
+export const KEY_ROLES = ['desk', 'operator', 'compliance'] as const;
+export type KeyRole = (typeof KEY_ROLES)[number];
 
 export interface Identity {
   readonly desk: string;
@@ -20,7 +21,7 @@ export interface KeyEntry extends Identity {
 const entries = z.array(
   z.strictObject({
     desk: z.string().refine(isClientId, `is not a desk name (${CLIENT_ID_RULE})`),
-    role: z.enum(['desk', 'operator']),
+    role: z.enum(KEY_ROLES),
     sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
   }),
 );

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Freshness } from '../projections/freshness.ts';
 import type { RouteTable } from './route-table.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -18,6 +19,8 @@ export class GatewayMetrics {
   readonly #batches: Counter<'result'>;
   readonly #batchSize: Histogram;
   readonly #throttled: Counter<'cluster'>;
+  readonly #staleness: Histogram<'question'>;
+  readonly #outOfBudget: Counter<'question'>;
   readonly #reads: Counter<'served_by' | 'outcome'>;
   readonly #children = new Map<string, Counter.Internal>();
 
@@ -53,6 +56,19 @@ export class GatewayMetrics {
       name: 'capstan_gateway_rpo_throttled_total',
       help: 'Commands that the pace of the RPO gate left no time for: refused, without effect.',
       labelNames: ['cluster'],
+      registers,
+    });
+    this.#staleness = new Histogram({
+      name: 'capstan_gateway_projection_staleness_seconds',
+      help: 'How old what the projections answered was; answers of unknown age are not among them.',
+      labelNames: ['question'],
+      buckets: [...SECONDS, 10, 30, 60],
+      registers,
+    });
+    this.#outOfBudget = new Counter({
+      name: 'capstan_gateway_projection_out_of_budget_total',
+      help: 'Answers of the projections that were older than their budget, or of unknown age.',
+      labelNames: ['question'],
       registers,
     });
     this.#reads = new Counter({
@@ -135,6 +151,11 @@ export class GatewayMetrics {
     }
     child.inc();
     this.#latency.labels(route).observe(seconds);
+  }
+
+  projection(question: string, { stalenessMs, withinBudget }: Freshness): void {
+    if (stalenessMs !== null) this.#staleness.labels(question).observe(stalenessMs / 1_000);
+    if (!withinBudget) this.#outOfBudget.labels(question).inc();
   }
 
   throttled(cluster: string): void {

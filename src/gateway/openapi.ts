@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { projectionPaths } from './projection-openapi.ts';
+import * as projectionSchemas from './projection-schemas.ts';
 import * as schemas from './schemas.ts';
 
 const COMPONENTS = {
@@ -15,6 +17,9 @@ const COMPONENTS = {
   TokenOutcome: schemas.tokenReply,
   Issuer: schemas.issuerReply,
   OpenReservations: schemas.openReservationsReply,
+  Dashboard: projectionSchemas.dashboardReply,
+  ComplianceSearch: projectionSchemas.complianceReply,
+  RiskExposure: projectionSchemas.riskReply,
   Health: schemas.health,
   Readiness: schemas.readiness,
   Problem: schemas.problem,
@@ -255,6 +260,12 @@ function paths() {
         },
       },
     },
+    ...projectionPaths({
+      id: pathParameter('id', 'The issuer.'),
+      queryParameters,
+      ref,
+      problem: problemReply,
+    }),
     '/healthz': {
       get: { operationId: 'health', responses: { 200: json('The process lives.', 'Health') } },
     },

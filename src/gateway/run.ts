@@ -7,8 +7,10 @@ import type { EstateConfig, GatewayConfig } from '../config/estate-config.ts';
 import type { EstateView } from '../controlplane/estate-snapshot.ts';
 import { type EstateWatch, watchEstate } from '../controlplane/estate-watch.ts';
 import { Keys } from '../controlplane/keys.ts';
+import { projectionsConnectOptions } from '../projections/connect-options.ts';
+import { ProjectionReader } from '../projections/reader.ts';
 import { readReport } from '../controlplane/loss/report.ts';
-import type { Contract } from '../domain/contract.ts';
+import { type Contract, PROJECTION_BUDGETS_DEFAULT } from '../domain/contract.ts';
 import { messageOf, unreachableError, usageError } from '../domain/errors.ts';
 import { etcdFromConfig } from '../etcd/from-config.ts';
 import { splitEndpoint } from '../postgres/connect-as.ts';
@@ -33,6 +35,7 @@ import { UnknownResolver } from './unknown-resolver.ts';
 const ESTATE_TIMEOUT_MS = 60_000;
 
 const HANG_UP_EVERY_MS = 20;
+const PROJECTION_CONNECTIONS_MAX = 6;
 /** What this process holds at once, whatever each shard admits. */
 const COMMANDS_MAX = 20_000;
 
@@ -85,6 +88,8 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
       readReport: (operation) => readReport(etcd, estateKeys, operation),
     });
     closers.push(() => losses.close());
+    const projections = await openProjections(options, own, contract);
+    closers.push(() => projections?.close());
     const parts = assemble({ config, gateway, own, live, contract, logger });
     closers.push(() => parts.close());
     let stopping = false;
@@ -95,6 +100,7 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
         version: await packageVersion(),
         contract,
         losses,
+        projections,
         keys: () => keyFile.ring,
         staleForMs: () => live.staleForMs(),
         stopping: () => stopping,
@@ -115,6 +121,33 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
     await closeAll();
     throw error;
   }
+}
+
+/** Connections of its own, opened when somebody asks: what the projections are slow with holds up no decision. */
+async function openProjections(
+  { config, gateway }: RunGatewayOptions,
+  { region }: GatewayConfig,
+  contract: Contract,
+): Promise<ProjectionReader | undefined> {
+  if (config.projections === undefined) return undefined;
+  const { readMs } = contract.deadlines;
+  const options = await projectionsConnectOptions({
+    config,
+    role: 'projections_reader',
+    region,
+    applicationName: `capstan-gateway-${gateway}`,
+    connectTimeoutMs: readMs,
+    statementTimeoutMs: readMs,
+    lockTimeoutMs: readMs,
+  });
+  return ProjectionReader.open({
+    ...options,
+    connectionsMax: PROJECTION_CONNECTIONS_MAX,
+    deadlineMs: readMs,
+    nowMs: () => Date.now(),
+    clockSkewMaxMs: contract.liveness.clockSkewMaxMs,
+    budgets: contract.projections ?? PROJECTION_BUDGETS_DEFAULT,
+  });
 }
 
 async function contractOf(live: EstateWatch, signal: AbortSignal): Promise<Contract> {

@@ -8,6 +8,7 @@ import { sendProblem } from './replier.ts';
 import { registerCommands } from './routes/commands.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerIssuers } from './routes/issuers.ts';
+import { registerProjections } from './routes/projections.ts';
 import { registerTokens } from './routes/tokens.ts';
 
 const BODY_BYTES_MAX = 16 * 1_024;
@@ -66,6 +67,7 @@ export function buildServer(context: GatewayContext, logger: Logger): FastifyIns
   registerCommands(app, context);
   registerTokens(app, context);
   registerIssuers(app, context);
+  registerProjections(app, context);
   registerHealth(app, context);
   return app;
 }

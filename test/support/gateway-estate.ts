@@ -33,6 +33,7 @@ export interface GatewayEstateOptions {
   /** A synchronous follower beside the leader; else the leader is its own durable set. */
   readonly pair?: boolean;
   readonly contract?: (contract: Contract) => Contract;
+  readonly projections?: NonNullable<EstateConfig['projections']>;
 }
 
 export class GatewayEstate {
@@ -73,7 +74,7 @@ export class GatewayEstate {
     this.#renewing = setInterval(() => void this.#renew().catch(() => undefined), 700);
   }
 
-  static async start({ pair = false, contract = (same) => same }: GatewayEstateOptions = {}) {
+  static async start({ pair = false, contract = (same) => same, projections }: GatewayEstateOptions = {}) {
     const folder = await mkdtemp(join(process.env['CAPSTAN_TEST_ROOT'] ?? tmpdir(), 'gateway-'));
     const [etcd, started] = await Promise.all([startEtcd(), pair ? startPostgresPair() : startPostgres()]);
     const both = 'leader' in started ? started : undefined;
@@ -94,6 +95,7 @@ export class GatewayEstate {
       keysFile,
       passwordFile: join(folder, 'password'),
     });
+    if (projections !== undefined) Object.assign(config, { projections });
     await writeFile(join(folder, 'password'), leader.passwordOf('gateway'));
     const estate = new GatewayEstate({
       etcd,

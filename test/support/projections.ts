@@ -1,7 +1,7 @@
 /** A projections database on a real Postgres: roles and schema ready, a store to write it, connections to look at it. */
 import type { Client } from 'pg';
 import type { LogEntry } from '../../src/domain/log-entry.ts';
-import { closeConnection, connect, type PoolOptions } from '../../src/postgres/connection.ts';
+import type { PoolOptions } from '../../src/postgres/connection.ts';
 import { migrateProjections } from '../../src/projections/migrate.ts';
 import { PostgresStore } from '../../src/projections/postgres-store.ts';
 import { ensureProjectionRoles } from '../../src/projections/roles.ts';
@@ -51,10 +51,6 @@ export async function startProjections(settings: Record<string, string> = {}): P
     },
   };
 }
-
-/** Opens one connection under a role of the projections' database; the caller closes it. */
-export const connectTo = (options: PoolOptions): Promise<Client> => connect(options);
-export { closeConnection };
 
 /** What a source that holds `log` would answer when asked from a position. */
 export function answerOf(

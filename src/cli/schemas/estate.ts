@@ -27,9 +27,13 @@ export const gatewayRun = z.strictObject({ gateway: name, stopped: yes });
 export const gatewayKey = z.strictObject({
   changed,
   desk: z.string(),
-  role: z.enum(['desk', 'operator']),
+  role: z.enum(['desk', 'operator', 'compliance']),
   key: z.string().describe('Shown this once; only its hash is stored.'),
-  entry: z.strictObject({ desk: z.string(), role: z.enum(['desk', 'operator']), sha256: z.string() }),
+  entry: z.strictObject({
+    desk: z.string(),
+    role: z.enum(['desk', 'operator', 'compliance']),
+    sha256: z.string(),
+  }),
   file: z.string().nullable().describe('The keys file that the entry was added to; null: add it yourself.'),
 });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { auditLog } from './audit.ts';
 import { clusterAcknowledge, clusterList, clusterPause, clusterSummary, memberList } from './cluster.ts';
+import { complianceSearch, issuerCorrect } from './compliance.ts';
 import { clusterHistory } from './cluster-history.ts';
 import { DRILL_SCHEMAS } from './drill.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
@@ -50,6 +51,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ClusterShow: clusterSummary,
   ClusterUnpause: clusterPause,
   CommitToken: commitToken,
+  ComplianceSearch: complianceSearch,
   Completion: completion,
   Context: context,
   FailoverPlan: failoverPlan,
@@ -59,6 +61,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   Help: help,
   HistoryVerdict: historyVerdict,
   Init: init,
+  IssuerCorrect: issuerCorrect,
   LossList: lossList,
   LossReplay: lossReplay,
   LossShow: lossShow,

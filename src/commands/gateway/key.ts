@@ -30,6 +30,10 @@ export default class GatewayKey extends CapstanCommand<typeof GatewayKey> {
   static override args = { desk: string({ description: 'Whose key it is.', required: true }) };
   static override flags = {
     operator: boolean({ summary: 'May set limits and settle tokens, instead of reserving and releasing.' }),
+    compliance: boolean({
+      summary: 'May read, across desks too, and nothing else.',
+      exclusive: ['operator'],
+    }),
     gateway: nameFlag({ summary: 'Add the entry to this gateway’s keys file.', exclusive: ['file'] }),
     file: stringFlag({ summary: 'Add the entry to this keys file.', helpValue: 'FILE' }),
   };
@@ -39,7 +43,7 @@ export default class GatewayKey extends CapstanCommand<typeof GatewayKey> {
     if (!isClientId(desk)) {
       throw usageError(`desk ${JSON.stringify(desk)}: must be ${CLIENT_ID_RULE}`, { code: 'desk_invalid' });
     }
-    const role = this.flags.operator ? 'operator' : 'desk';
+    const role = this.flags.operator ? 'operator' : this.flags.compliance ? 'compliance' : 'desk';
     const file = await this.#file();
     const { createKey } = await import('../../gateway/keys.ts');
     const { key, entry } = createKey({ desk, role });
