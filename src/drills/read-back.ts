@@ -76,8 +76,8 @@ export async function readThroughGateways(options: {
   const deadline = performance.now() + options.timeoutMs;
   const asks: Ask[] = [
     ...openTokens.map((open): Ask => ({ action: 'resolve', ...open })),
-    ...issuers.map((issuer): Ask => ({ action: 'read-issuer', issuer, token: null })),
-    ...issuers.map((issuer): Ask => ({ action: 'read-open', issuer, token: null })),
+    ...issuers.map((issuer): Ask => ({ action: 'read-issuer', issuer, token: null, bound: 'none' })),
+    ...issuers.map((issuer): Ask => ({ action: 'read-open', issuer, token: null, bound: 'none' })),
   ];
   const queue = [...asks.entries()];
   const read = async (process: string): Promise<void> => {

@@ -73,7 +73,8 @@ const behind = (why: string, maybeLost = false) => ({ kind: 'behind', why, maybe
 function stalenessOf(read: FollowedIssuer, at: bigint | undefined, skewMs: number): number | null {
   if (read.at === null || (at !== undefined && String(at) !== read.bound)) return null;
   const ageMs = Date.now() - Date.parse(read.at);
-  return ageMs < -skewMs ? null : Math.max(0, ageMs);
+  // Both are cut off to the millisecond.
+  return ageMs < -skewMs ? null : Math.max(0, ageMs + 1);
 }
 
 /** Lost, by a follower's lineage, is left to the leader to say. */

@@ -7,12 +7,12 @@ import { isBounded, type ReadBounds } from './read-bounds.ts';
 import type { ShownIssuer } from './shown-issuer.ts';
 
 /** Said of the token or the page itself: nobody else would answer otherwise. */
-const FINAL: readonly ProblemCode[] = [
+const FINAL: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'commit_token_lost',
   'commit_token_unknown',
   'page_expired',
   'estate_unknown',
-];
+]);
 
 /**
  * An issuer within bounds: from a follower in this region, else by policy from the leader; without bounds from the leader. A
@@ -43,7 +43,7 @@ async function read(
   // What is lost only the leader says, with the failover.
   if (bounds.whenBehind === 'fail' && !near.maybeLost) return unmet(bounds, near.why);
   const found = await readFromLeader(context, shard, request, bounds);
-  if (!(found instanceof ProblemError) || FINAL.includes(found.code)) return found;
+  if (!(found instanceof ProblemError) || FINAL.has(found.code)) return found;
   return unmet(bounds, `${near.why}; the leader: ${found.details.detail} (${found.code})`);
 }
 

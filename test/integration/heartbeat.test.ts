@@ -53,6 +53,9 @@ async function rows() {
   return found[0];
 }
 
+const nextXid = async () =>
+  (await superuser.query('select pg_snapshot_xmax(pg_current_snapshot())::text as next')).rows[0];
+
 describe('a heartbeat', () => {
   it('says of every shard how far it is confirmed, then only of those that moved', async () => {
     const first = await look(false);
@@ -71,8 +74,6 @@ describe('a heartbeat', () => {
   it('writes nothing while nothing has moved and none is due, and waits for no follower then', async () => {
     await beaten(await look(true));
     resume = await pair.pauseFollower();
-    const nextXid = async () =>
-      (await superuser.query('select pg_snapshot_xmax(pg_current_snapshot())::text as next')).rows[0];
     // Autovacuum may take a transaction id of its own beside it.
     await waitUntil('a look takes no transaction id', async () => {
       const before = await nextXid();
@@ -146,7 +147,7 @@ describe('a heartbeat', () => {
   });
 
   it('says nothing of a shard whose rows are not all here', async () => {
-    const shards = [...TEST_SHARDS.map((shard) => ({ shard, generation: 1, state: 'serving' as const }))];
+    const shards = TEST_SHARDS.map((shard) => ({ shard, generation: 1, state: 'serving' as const }));
     const arrived = { shard: 7, generation: 2, state: 'serving' as const, handover: '5' };
     await adoptTerm(agent, { ...SCOPE, reason: 'move', shards: [...shards, arrived] });
     await decideOne();

@@ -63,6 +63,8 @@ const replayed = () =>
     return found.rows[0]?.there === true;
   });
 
+const withoutTime = ({ logs }: LogAnswer) => logs.map(({ at: _at, ...log }) => log);
+
 describe('the log of a follower', () => {
   it('may not be quoted before anything was called confirmed, but on the only voter', async () => {
     await replayed();
@@ -87,7 +89,6 @@ describe('the log of a follower', () => {
     const here = await follow({ shards: [from('2')] });
     const there = await readLogAtLeader(gateway, CLUSTER, { shards: [from('2')], entriesMax: 100 }, DEADLINE);
     if (there.kind !== 'read') throw new Error(JSON.stringify(there));
-    const withoutTime = ({ logs }: LogAnswer) => logs.map(({ at: _at, ...log }) => log);
     expect(withoutTime(here)).toEqual(withoutTime(there));
     expect(here.logs[0]).toMatchObject({
       at: here.at,

@@ -112,6 +112,7 @@ export class Collector {
       reservation: line.reservation ?? null,
       desk: optional(line.desk, (name) => registry.name(name)),
       atLeast: optional(line.at_least, commitOf),
+      maxStalenessMs: line.max_staleness_ms ?? null,
       via: registry.name(line.via),
       answerI: Infinity,
       answerT: Infinity,

@@ -34,6 +34,7 @@ function operationLines(operation: Operation): HistoryLine[] {
     reservation: operation.reservation,
     desk: operation.desk,
     at_least: optional(operation.atLeast, commitText),
+    ...(operation.maxStalenessMs === null ? {} : { max_staleness_ms: operation.maxStalenessMs }),
     via: operation.via,
   };
   const invoke: InvokeLine = { i: operation.invokeI, t: operation.invokeT, kind: 'invoke', ...request };

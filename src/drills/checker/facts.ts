@@ -74,6 +74,7 @@ export interface Operation {
   readonly reservation: string | null;
   readonly desk: string | null;
   readonly atLeast: Commit | null;
+  readonly maxStalenessMs: number | null;
   readonly via: string;
   answerI: number;
   answerT: number;

@@ -12,7 +12,11 @@ export function judgeReads(facts: Facts): Findings {
   for (const issuer of facts.issuers) {
     const { shard } = issuer;
     if (shard === null || issuer.reads.length === 0) continue;
-    for (const read of issuer.reads) judgeAge(findings, read, shard);
+    for (const read of issuer.reads) {
+      judgeAge(findings, read, shard);
+      judgeBound(findings, read);
+      judgeLost(findings, read, shard);
+    }
     if (!issuer.opaque) {
       walk(issuer, { read: (read, fold, index) => judgeShown(findings, { issuer, read, fold, index }) });
     }
@@ -44,7 +48,8 @@ function judgeAge(findings: Findings, read: Operation, shard: Shard): void {
   if (!isAbsent && (asOf === null || isOfLostLog(read, shard))) return;
   findings.judged += 1;
   // What states its own staleness promises no more than that.
-  const staleMs = asOf?.staleness_ms ?? 0;
+  const stated = asOf?.staleness_ms ?? 0;
+  const staleMs = stated === 'unknown' ? Infinity : stated;
   const floorOf = (floors: Shard['readFloors']) =>
     staleMs > 0 ? floorBeforeTime(floors, read.invokeT - staleMs) : floorBefore(floors, read.invokeI);
   const decided = floorOf(shard.decisionFloors);
@@ -78,6 +83,31 @@ function judgeAge(findings: Findings, read: Operation, shard: Shard): void {
       () => [...linesOf(read), ...readBackLines(shard)],
     );
   }
+}
+
+/** A bound is met or refused: what is shown is no older than was asked for, and says so. */
+function judgeBound(findings: Findings, read: Operation): void {
+  const { maxStalenessMs, asOf, issuer } = read;
+  if (read.kind !== 'ok' || maxStalenessMs === null || asOf === null) return;
+  findings.judged += 1;
+  const stated = asOf.staleness_ms;
+  if (typeof stated === 'number' && stated <= maxStalenessMs) return;
+  const age = typeof stated === 'number' ? `${stated} ms old` : 'of an age that it did not know';
+  findings.add(`${read.via} showed ${issuer.name} ${age}; at most ${maxStalenessMs} ms were asked for`, () =>
+    linesOf(read),
+  );
+}
+
+/** A token is called lost only where a failover lost something. */
+function judgeLost(findings: Findings, read: Operation, shard: Shard): void {
+  const { atLeast, code, issuer } = read;
+  if (code !== 'commit_token_lost' || atLeast === null || !wasReadBack(shard)) return;
+  findings.judged += 1;
+  if (shard.losses.length > 0 || atLeast.position > shard.headPosition) return;
+  findings.add(`${read.via} called @${atLeast.position} of ${issuer.name} lost; nothing was lost`, () => [
+    ...linesOf(read),
+    ...readBackLines(shard),
+  ]);
 }
 
 interface ShownState {

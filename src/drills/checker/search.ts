@@ -26,7 +26,7 @@ export function searchLinearization(
   const keep = (call: Call): void => {
     const { issuer } = call.request;
     // A refusal promised that it did nothing, a stale read that it is no part of the order.
-    if (call.answer?.kind === 'fail' || (call.answer?.as_of?.staleness_ms ?? 0) > 0) return;
+    if (call.answer?.kind === 'fail' || (call.answer?.as_of?.staleness_ms ?? 0) !== 0) return;
     const list = calls.get(issuer) ?? [];
     calls.set(issuer, list);
     list.push(call);

@@ -122,18 +122,21 @@ function shown({ action, firstPage = true }: GatewayReply, body: Body): ReadResu
 }
 
 function asOf({ headers = {} }: GatewayReply, body: Body): AsOf | null {
-  const position = textOf(body['position']);
-  if (position === null) return null;
   const header = (name: string): string | null => {
     const value = headers[name];
     return typeof value === 'string' ? value : (value?.[0] ?? null);
   };
+  // The shard's state that is shown; an issuer's own position is that of its last change.
+  const token = header('capstan-position');
+  const position = (token === null ? null : positionOf(token)) ?? textOf(body['position']);
+  if (position === null) return null;
+  const staleness = header('capstan-staleness-ms');
   return {
     shard: wholeOf(body['shard']),
     position,
     generation: wholeOf(header('capstan-generation')),
     term: wholeOf(header('capstan-term')),
-    staleness_ms: wholeOf(header('capstan-staleness-ms')),
+    staleness_ms: staleness === 'unknown' ? 'unknown' : wholeOf(staleness),
     served_by: header('capstan-member'),
   };
 }

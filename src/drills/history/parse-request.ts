@@ -40,6 +40,7 @@ export function readRequest(row: Row, line: number): Request {
     throw historyInvalid(line, 'has a wrong action', 'name an action');
   }
   const isRead = action === 'read-issuer' || action === 'read-open';
+  const maxStalenessMs = readOptionalNumber(row, 'max_staleness_ms', line);
   return {
     process: readText(row, 'process', line),
     action,
@@ -50,6 +51,7 @@ export function readRequest(row: Row, line: number): Request {
     reservation: readOptionalText(row, 'reservation', line),
     desk: readOptionalText(row, 'desk', line),
     at_least: readCommitToken(row, 'at_least', line),
+    ...(maxStalenessMs === null ? {} : { max_staleness_ms: maxStalenessMs }),
     via: readOptionalText(row, 'via', line) ?? 'unknown',
   };
 }
@@ -131,7 +133,8 @@ function readAsOf(row: Row, line: number): AsOf | null {
     position: readPosition(asOf, 'position', line),
     generation: readOptionalWhole(asOf, 'generation', line),
     term: readOptionalWhole(asOf, 'term', line),
-    staleness_ms: readOptionalNumber(asOf, 'staleness_ms', line),
+    staleness_ms:
+      asOf['staleness_ms'] === 'unknown' ? 'unknown' : readOptionalNumber(asOf, 'staleness_ms', line),
     served_by: readOptionalText(asOf, 'served_by', line),
   };
 }

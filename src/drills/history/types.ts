@@ -47,6 +47,8 @@ export interface Request {
   readonly desk?: string | null;
   /** The commit token that a read was bound to. */
   readonly at_least?: string | null;
+  /** How old a read's state was to be at most. */
+  readonly max_staleness_ms?: number | null;
   /** Which gateway, or `direct <member>`. */
   readonly via: string;
 }
@@ -93,7 +95,8 @@ export interface AsOf {
   readonly position: string;
   readonly generation: number | null;
   readonly term: number | null;
-  readonly staleness_ms: number | null;
+  /** Null: nothing was said, so it counts as fresh; `unknown`: it was said that this can't be told. */
+  readonly staleness_ms: number | 'unknown' | null;
   readonly served_by: string | null;
 }
 

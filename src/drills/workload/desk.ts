@@ -2,8 +2,9 @@ import { formatAmount } from '../../domain/money.ts';
 import { classifyFailure, classifyReply } from '../history/classify.ts';
 import type { CompletionLine, HistoryRecorder, Request } from '../history/types.ts';
 import { type HttpAnswer, HttpClient } from './http-client.ts';
-import { httpOf } from './http.ts';
-import type { Ask } from './types.ts';
+import { get, httpOf, type HttpRequest } from './http.ts';
+import { NewestTokens } from './newest-tokens.ts';
+import type { Ask, SentBound } from './types.ts';
 
 export interface Sending {
   readonly process: string;
@@ -30,6 +31,7 @@ export type Answer = Omit<CompletionLine, 'i' | 't'>;
 export class Desk {
   readonly #options: DeskOptions;
   readonly #client = new HttpClient();
+  readonly #newest = new NewestTokens();
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -38,10 +40,12 @@ export class Desk {
   /** Never rejects: no answer is an answer that says nothing. */
   async send(sending: Sending): Promise<Answer> {
     const { recorder } = this.#options;
-    const request = requestOf(sending);
+    const bound = this.#newest.boundOf(sending.ask);
+    const request = requestOf(sending, bound);
     recorder.record({ kind: 'invoke', ...request });
-    const answer: Answer = { ...request, ...(await this.#outcome(sending)) };
+    const answer: Answer = { ...request, ...(await this.#outcome(sending, bound)) };
     recorder.record(answer);
+    this.#newest.learn(answer);
     return answer;
   }
 
@@ -49,27 +53,30 @@ export class Desk {
     this.#client.close();
   }
 
-  async #outcome(sending: Sending) {
+  async #outcome(sending: Sending, bound: SentBound) {
     const { action } = sending.ask;
     try {
-      const answer = action === 'read-open' ? await this.#allOpen(sending) : await this.#call(sending);
+      const what = httpOf(sending.ask, bound);
+      const answer =
+        action === 'read-open' ? await this.#allOpen(sending, what) : await this.#call(sending, what);
       return classifyReply({ action, ...answer });
     } catch (error) {
       return classifyFailure(error);
     }
   }
 
-  /** A whole list, page by page. What changed between two pages is no state of the issuer: the list then counts as cut off. */
-  async #allOpen(sending: Sending): Promise<HttpAnswer> {
-    const first = await this.#call(sending);
+  /** A whole list, page by page, whoever shows each: all of them show one state, or the list counts as cut off. */
+  async #allOpen(sending: Sending, what: HttpRequest): Promise<HttpAnswer> {
+    const first = await this.#call(sending, what);
     let page = openPage(first);
     if (page === undefined) return first;
     const { position } = page;
     const reservations = [...page.reservations];
     while (page.next !== null) {
-      const answer = await this.#call(sending, page.next);
+      const answer = await this.#call(sending, get(page.next));
       const more = openPage(answer);
-      if (more === undefined) return answer;
+      // A page may have expired, or a bound be unmet by now: the first one stands, as a part of the list.
+      if (more === undefined) return first;
       if (more.position !== position) return first;
       reservations.push(...more.reservations);
       page = more;
@@ -77,10 +84,10 @@ export class Desk {
     return { ...first, body: { ...(first.body as object), reservations, next_after: null } };
   }
 
-  #call({ ask, desk, via }: Sending, after?: string): Promise<HttpAnswer> {
+  #call({ desk, via }: Sending, what: HttpRequest): Promise<HttpAnswer> {
     const { keys, urlOf, deadlineMs } = this.#options;
     const key = keys[desk === null ? 'operator' : `desk-${desk}`] ?? '';
-    return this.#client.call({ ...httpOf(ask, after), url: urlOf(via), key }, deadlineMs);
+    return this.#client.call({ ...what, url: urlOf(via), key }, deadlineMs);
   }
 }
 
@@ -92,12 +99,12 @@ interface OpenPage {
 
 function openPage({ http, body }: HttpAnswer): OpenPage | undefined {
   if (http !== 200 || typeof body !== 'object' || body === null) return undefined;
-  const { position, reservations, next_after: next } = body as Record<string, unknown>;
+  const { position, reservations, next } = body as Record<string, unknown>;
   if (!Array.isArray(reservations)) return undefined;
   return { position, reservations, next: typeof next === 'string' ? next : null };
 }
 
-function requestOf({ process, ask, desk, via }: Sending): Request {
+function requestOf({ process, ask, desk, via }: Sending, bound: SentBound): Request {
   return {
     process,
     action: ask.action,
@@ -107,7 +114,8 @@ function requestOf({ process, ask, desk, via }: Sending): Request {
     limit: ask.action === 'set-limit' || ask.action === 'correct' ? formatAmount(ask.limit) : null,
     reservation: ask.action === 'reserve' || ask.action === 'release' ? ask.reservation : null,
     desk: desk === null ? 'operator' : `desk-${desk}`,
-    at_least: null,
+    at_least: bound.atLeast,
+    ...(bound.maxStalenessMs === null ? {} : { max_staleness_ms: bound.maxStalenessMs }),
     via: `gateway-${via}`,
   };
 }

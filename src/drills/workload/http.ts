@@ -1,6 +1,6 @@
 import { assertNever } from '../../domain/errors.ts';
 import { formatAmount } from '../../domain/money.ts';
-import type { Ask } from './types.ts';
+import type { Ask, SentBound } from './types.ts';
 
 /** A request as the gateway's API takes it (docs/api, `/openapi.json`). */
 export interface HttpRequest {
@@ -14,8 +14,8 @@ const PAGE = 500;
 
 const segment = encodeURIComponent;
 
-/** The HTTP of a request. `after` goes on with a list of open reservations. */
-export function httpOf(ask: Ask, after?: string): HttpRequest {
+/** The HTTP of a request. A later page of a list is asked for as the one before it said. */
+export function httpOf(ask: Ask, bound: SentBound): HttpRequest {
   switch (ask.action) {
     case 'reserve':
       return post('/reservations', {
@@ -45,19 +45,21 @@ export function httpOf(ask: Ask, after?: string): HttpRequest {
     case 'resolve':
       return get(`/reservation-tokens/${segment(ask.token)}?issuer_id=${segment(ask.issuer)}`);
     case 'read-issuer':
-      return get(`/issuers/${segment(ask.issuer)}`);
+      return get(`/issuers/${segment(ask.issuer)}?${boundOf(bound)}`);
     case 'read-open':
-      return get(
-        `/issuers/${segment(ask.issuer)}/open-reservations?limit=${PAGE}${
-          after === undefined ? '' : `&after=${segment(after)}`
-        }`,
-      );
+      return get(`/issuers/${segment(ask.issuer)}/open-reservations?limit=${PAGE}&${boundOf(bound)}`);
     default:
       return assertNever(ask);
   }
 }
 
-const get = (path: string): HttpRequest => ({ method: 'GET', path, body: undefined });
+const boundOf = ({ atLeast, maxStalenessMs }: SentBound): string =>
+  new URLSearchParams({
+    ...(atLeast === null ? {} : { commit_token: atLeast }),
+    ...(maxStalenessMs === null ? {} : { max_staleness_ms: String(maxStalenessMs) }),
+  }).toString();
+
+export const get = (path: string): HttpRequest => ({ method: 'GET', path, body: undefined });
 const post = (path: string, body: Readonly<Record<string, string>>): HttpRequest => ({
   method: 'POST',
   path,

@@ -19,6 +19,10 @@ const AT_ONCE = 0.3;
 const OTHER_GATEWAY = 0.4;
 const OTHER_DESK = 0.1;
 const NAMES_ITS_RESERVATION = 0.2;
+/** Of the reads; the others name a staleness. */
+const UNBOUNDED = 0.3;
+const BOUND_TO_TOKEN = 0.45;
+const STALENESS_MS = [50, 250, 1_500, 10_000] as const;
 const RETRY = 0.5;
 const RETRIES_MAX = 3;
 /** How far back a repeat reaches, in commands, and how many reservations are kept in mind for releases. */
@@ -175,8 +179,14 @@ export class WorkloadPlan {
   }
 
   #read(action: 'read-issuer' | 'read-open'): Draft {
-    const ask: Ask = { action, issuer: this.#issuer(), token: null };
+    const ask: Ask = { action, issuer: this.#issuer(), token: null, bound: this.#bound() };
     return { desk: this.#region(), ask, purpose: 'fresh', atOnce: false };
+  }
+
+  #bound(): 'none' | 'newest' | number {
+    const draw = this.#random.next();
+    if (draw < UNBOUNDED) return 'none';
+    return draw < UNBOUNDED + BOUND_TO_TOKEN ? 'newest' : (this.#random.pick(STALENESS_MS) ?? 0);
   }
 
   #token(): string {

@@ -23,7 +23,19 @@ export type Ask =
       readonly limit: Cents;
     }
   | { readonly action: 'settle' | 'resolve'; readonly issuer: string; readonly token: string }
-  | { readonly action: 'read-issuer' | 'read-open'; readonly issuer: string; readonly token: null };
+  | {
+      readonly action: 'read-issuer' | 'read-open';
+      readonly issuer: string;
+      readonly token: null;
+      /** `newest`: the newest commit token that a desk was told for this issuer; a number: milliseconds of staleness at most. */
+      readonly bound: 'none' | 'newest' | number;
+    };
+
+/** What a read was bound to when it was sent. */
+export interface SentBound {
+  readonly atLeast: string | null;
+  readonly maxStalenessMs: number | null;
+}
 
 /** Why a request is in the plan. `repeat`: an earlier one again; `reuse`: an earlier token with other content. */
 export type Purpose = 'fresh' | 'repeat' | 'reuse';

@@ -115,5 +115,5 @@ function openDocument(issuer: string, limit: number, shown: ShownIssuer) {
 /** Relative, for this gateway is one of several. */
 function nextPage(issuer: string, page: { after: string; limit: number; at: string }): string {
   const query = new URLSearchParams({ ...page, limit: String(page.limit) });
-  return `/issuers/${encodeURIComponent(issuer)}/open-reservations?${query}`;
+  return `/issuers/${encodeURIComponent(issuer)}/open-reservations?${query.toString()}`;
 }

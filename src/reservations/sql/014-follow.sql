@@ -25,13 +25,13 @@ begin
       from capstan.outbox b
       where b.shard_id = p_shard and b.position > p_position and b.position <= p_head and b.issuer_id = p_issuer;
     -- A busy issuer's last change is near; one that is rarely changed has few tokens.
-    select b.limit_after as limit_cents, b.reserved_after as reserved_cents, e.open_count - v_opened as open_count, b.position into o
+    select b.limit_after as limit_cents, b.reserved_after as reserved_cents, (e.open_count - v_opened)::integer as open_count, b.position into o
       from capstan.outbox b
       where b.shard_id = p_shard and b.position <= p_position and b.position > p_position - 10000 and b.issuer_id = p_issuer
         and b.event in ('reserved', 'released', 'limit_set', 'corrected')
       order by b.position desc limit 1;
     if not found then
-      select t.limit_after as limit_cents, t.reserved_after as reserved_cents, e.open_count - v_opened as open_count, t.position into o
+      select t.limit_after as limit_cents, t.reserved_after as reserved_cents, (e.open_count - v_opened)::integer as open_count, t.position into o
         from capstan.reservation_token t
         where t.shard_id = p_shard and t.issuer_id = p_issuer and t.position <= p_position and t.outcome = 'confirmed'
         order by t.position desc limit 1;

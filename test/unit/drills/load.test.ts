@@ -13,7 +13,7 @@ const request = (n: number, parts: Partial<PlannedRequest> = {}): PlannedRequest
   desk: 'madrid',
   via: 'madrid',
   retries: [],
-  ask: { action: 'read-issuer', issuer: `issuer-${n}`, token: null },
+  ask: { action: 'read-issuer', issuer: `issuer-${n}`, token: null, bound: 'none' },
   ...parts,
 });
 
