@@ -19,7 +19,6 @@ const MARK_EVERY_MS = 250;
 const APPLIES_AT_ONCE = 4;
 const DATABASE_WAIT_MS = [250, 500, 1_000, 2_000, 5_000] as const;
 const TROUBLES_TOLD = 5;
-
 /** What a tail follows now: where, and which shards under which generation. */
 export interface Work {
   readonly sources: Sources;
@@ -42,10 +41,7 @@ export interface ClusterTailOptions {
   readonly onDatabase?: (why: string | null) => void;
 }
 
-interface Round {
-  readonly entries: number;
-  readonly more: boolean;
-}
+type Round = Parameters<Pace['after']>[0];
 
 /**
  * Follows the log of one cluster: asks for all its shards at once, applies what came, and says up to when nothing is missing. A shard
