@@ -50,6 +50,9 @@ const schema = z.strictObject({
     promote: duration,
     open: duration,
   }),
+  projections: z
+    .strictObject({ dashboardBudget: duration, searchBudget: duration, riskBudget: duration })
+    .optional(),
   log: z
     .strictObject({
       beatEvery: duration,
@@ -59,9 +62,6 @@ const schema = z.strictObject({
     })
     .optional(),
   reads: z.strictObject({ whenBehind: z.enum(['leader', 'wait']), waitMax: duration }).optional(),
-  projections: z
-    .strictObject({ dashboardBudget: duration, searchBudget: duration, riskBudget: duration })
-    .optional(),
   admission: z.strictObject({
     queuePerShardMax: count,
     batchCommandsMax: count.max(COMMANDS_MAX, `must be at most ${COMMANDS_MAX}`),
@@ -202,6 +202,15 @@ export function parseContract(text: string, source: string): Contract {
       promoteMs: deadlines.promote,
       openMs: deadlines.open,
     },
+    ...(projections === undefined
+      ? {}
+      : {
+          projections: {
+            dashboardMs: projections.dashboardBudget,
+            searchMs: projections.searchBudget,
+            riskMs: projections.riskBudget,
+          },
+        }),
     ...(log === undefined
       ? {}
       : {
@@ -213,15 +222,6 @@ export function parseContract(text: string, source: string): Contract {
           },
         }),
     ...(reads === undefined ? {} : { reads: { whenBehind: reads.whenBehind, waitMaxMs: reads.waitMax } }),
-    ...(projections === undefined
-      ? {}
-      : {
-          projections: {
-            dashboardMs: projections.dashboardBudget,
-            searchMs: projections.searchBudget,
-            riskMs: projections.riskBudget,
-          },
-        }),
     admission,
     liveness: {
       heartbeatEveryMs: liveness.heartbeatEvery,

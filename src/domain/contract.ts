@@ -65,10 +65,10 @@ export interface Contract {
     readonly promoteMs: number;
     readonly openMs: number;
   };
+  readonly projections?: ProjectionBudgets;
   /** An estate that was made before these existed has neither: src/domain/reading.ts says what holds then. */
   readonly log?: LogCadence;
   readonly reads?: ReadPolicy;
-  readonly projections?: ProjectionBudgets;
   readonly admission: { readonly queuePerShardMax: number; readonly batchCommandsMax: number };
   readonly liveness: {
     readonly heartbeatEveryMs: number;

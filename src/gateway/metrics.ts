@@ -19,9 +19,9 @@ export class GatewayMetrics {
   readonly #batches: Counter<'result'>;
   readonly #batchSize: Histogram;
   readonly #throttled: Counter<'cluster'>;
-  readonly #reads: Counter<'served_by' | 'outcome'>;
   readonly #staleness: Histogram<'question'>;
   readonly #outOfBudget: Counter<'question'>;
+  readonly #reads: Counter<'served_by' | 'outcome'>;
   readonly #children = new Map<string, Counter.Internal>();
 
   constructor() {
@@ -58,12 +58,6 @@ export class GatewayMetrics {
       labelNames: ['cluster'],
       registers,
     });
-    this.#reads = new Counter({
-      name: 'capstan_gateway_reads_total',
-      help: 'Reads of issuers by who showed them and what came of it; a follower that was behind is counted beside what came then.',
-      labelNames: ['served_by', 'outcome'],
-      registers,
-    });
     this.#staleness = new Histogram({
       name: 'capstan_gateway_projection_staleness_seconds',
       help: 'How old what the projections answered was; answers of unknown age are not among them.',
@@ -75,6 +69,12 @@ export class GatewayMetrics {
       name: 'capstan_gateway_projection_out_of_budget_total',
       help: 'Answers of the projections that were older than their budget, or of unknown age.',
       labelNames: ['question'],
+      registers,
+    });
+    this.#reads = new Counter({
+      name: 'capstan_gateway_reads_total',
+      help: 'Reads of issuers by who showed them and what came of it; a follower that was behind is counted beside what came then.',
+      labelNames: ['served_by', 'outcome'],
       registers,
     });
   }

@@ -27,6 +27,7 @@ export interface SourcedAnswer extends LogAnswer {
 }
 
 interface Aside {
+  readonly why: string;
   readonly untilMs: number;
   readonly waitMs: number;
 }
@@ -69,8 +70,9 @@ export class LogSource {
       SET_ASIDE_MOST_MS,
       (this.#aside.get(member)?.waitMs ?? SET_ASIDE_FIRST_MS / 2) * 2,
     );
-    this.#aside.set(member, { waitMs, untilMs: this.#now() + waitMs });
-    this.#options.onTrouble?.({ member, why });
+    // Said once, however long it lasts.
+    if (this.#aside.get(member)?.why !== why) this.#options.onTrouble?.({ member, why });
+    this.#aside.set(member, { why, waitMs, untilMs: this.#now() + waitMs });
   }
 
   /** A member whose answer was good: what was held against it is over. */

@@ -1,11 +1,12 @@
-import { canonicalEntry } from '../domain/log-entry.ts';
 import type { ShardId } from '../domain/shard.ts';
 import type { ShardLog } from '../domain/shard-log.ts';
 import { CapstanError, messageOf } from '../domain/errors.ts';
 import type { Wake } from '../clock/wake.ts';
 import type { ClusterFigures } from './projector-record.ts';
+import { eachOf } from './each-of.ts';
 import { HeldShards } from './held-shards.ts';
 import type { LogSource, SourcedAnswer } from './log-source.ts';
+import { askedOf, judgementOf } from './log-signs.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import type { RebuildQueue } from './rebuild-queue.ts';
 import type { Sources } from './sources.ts';
@@ -18,7 +19,6 @@ const MARK_EVERY_MS = 250;
 const APPLIES_AT_ONCE = 4;
 const DATABASE_WAIT_MS = [250, 500, 1_000, 2_000, 5_000] as const;
 const TROUBLES_TOLD = 5;
-
 /** What a tail follows now: where, and which shards under which generation. */
 export interface Work {
   readonly sources: Sources;
@@ -41,10 +41,7 @@ export interface ClusterTailOptions {
   readonly onDatabase?: (why: string | null) => void;
 }
 
-interface Round {
-  readonly entries: number;
-  readonly more: boolean;
-}
+type Round = Parameters<Pace['after']>[0];
 
 /**
  * Follows the log of one cluster: asks for all its shards at once, applies what came, and says up to when nothing is missing. A shard
@@ -58,6 +55,7 @@ export class ClusterTail {
   readonly #positions = new Map<ShardId, bigint>();
   /** What was judged of a shard that lacked nothing: the same answer needs no apply. */
   readonly #judged = new Map<ShardId, string>();
+  #quiet: { readonly beat: string | null; readonly member: string; readonly asked: string } | undefined;
   #lookedAt = -Infinity;
   #markedAt = -Infinity;
   #markedAs: string | null = null;
@@ -122,6 +120,7 @@ export class ClusterTail {
       this.#positions.clear();
       this.#judged.clear();
       this.#marked = '';
+      this.#quiet = undefined;
       this.#tell(messageOf(error));
       this.#failures += 1;
       return DATABASE_WAIT_MS[Math.min(this.#failures, DATABASE_WAIT_MS.length) - 1] ?? 0;
@@ -152,7 +151,10 @@ export class ClusterTail {
     const found = await this.#options.store.watermarks([...generations.keys()]);
     for (const [shard, { position, state }] of found) {
       const at = BigInt(position);
-      if (state !== 'live' || this.#positions.get(shard) !== at) this.#judged.delete(shard);
+      if (state !== 'live' || this.#positions.get(shard) !== at) {
+        this.#judged.delete(shard);
+        this.#quiet = undefined;
+      }
       this.#positions.set(shard, at);
     }
     this.#lookedAt = performance.now();
@@ -165,7 +167,7 @@ export class ClusterTail {
     );
     const due = this.#held.due();
     let round: Round | undefined = { entries: 0, more: false };
-    if (usual.length > 0) {
+    if (usual.length > 0 && !(await this.#rests(work, usual))) {
       const answer = await this.#ask(work, usual);
       round = answer === undefined ? undefined : await this.#take(work, answer, usual);
     }
@@ -176,6 +178,19 @@ export class ClusterTail {
       else await this.#takeHeld(work, answer);
     }
     return round;
+  }
+
+  /**
+   * Whether the leader has said nothing since the last answer, which held all that there was: then there is nothing to ask for. While
+   * heads move it says so several times a second, and one shard's answer tells its last word.
+   */
+  async #rests(work: Work, usual: readonly ShardId[]): Promise<boolean> {
+    const [first] = usual;
+    if (this.#quiet === undefined || this.#quiet.asked !== askedOf(work, usual) || first === undefined)
+      return false;
+    const { beat, member } = this.#quiet;
+    const probe = await this.#ask(work, [first]);
+    return probe?.source.member === member && probe.beat === beat && probe.refused.length === 0;
   }
 
   #ask(work: Work, shards: readonly ShardId[], skip = 0): Promise<SourcedAnswer | undefined> {
@@ -200,7 +215,7 @@ export class ClusterTail {
     const before = this.#applied;
     let more = false;
     let misfits = 0;
-    await this.#each(answer.logs, async (log) => {
+    await eachOf(answer.logs, APPLIES_AT_ONCE, async (log) => {
       const found = await this.#applyIfNeeded(answer, log);
       if (found.kind !== 'applied') {
         if (found.kind === 'behind') misfits += 1;
@@ -211,6 +226,10 @@ export class ClusterTail {
     });
     for (const { shard, reason } of answer.refused)
       this.#held.hold(shard, `${answer.source.member}: ${reason}`);
+    const rests = whole.length === asked.length && this.#applied === before && answer.beat !== null;
+    this.#quiet = rests
+      ? { beat: answer.beat, member: answer.source.member, asked: askedOf(work, asked) }
+      : undefined;
     this.#behind = answer.logs.reduce((sum, log) => sum + this.#lackOf(log), 0n);
     // Most shards are behind there, so others would do better for all.
     if (misfits * 2 > asked.length) this.#options.source.setAside(answer.source.member, 'it is behind');
@@ -222,23 +241,11 @@ export class ClusterTail {
   async #takeHeld(work: Work, answer: SourcedAnswer): Promise<void> {
     for (const { shard, reason } of answer.refused)
       this.#held.hold(shard, `${answer.source.member}: ${reason}`);
-    await this.#each(answer.logs, async (log) => {
+    await eachOf(answer.logs, APPLIES_AT_ONCE, async (log) => {
       if (!work.generations.has(log.shard)) return;
       const found = await this.#applyIfNeeded(answer, log, true);
       if (found.kind === 'applied') this.#held.release(log.shard);
     });
-  }
-
-  /** By several connections at once, in no order among shards. */
-  async #each(logs: readonly ShardLog[], take: (log: ShardLog) => Promise<void>): Promise<void> {
-    const queue = [...logs];
-    const work = async () => {
-      for (let log = queue.shift(); log !== undefined; log = queue.shift()) await take(log);
-    };
-    // All of them end before anything else happens to these shards.
-    const ends = await Promise.allSettled(Array.from({ length: APPLIES_AT_ONCE }, work));
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
   }
 
   #lackOf(log: ShardLog): bigint {
@@ -289,6 +296,3 @@ export class ClusterTail {
     if (all) this.#markedAs = answer.at;
   }
 }
-
-const judgementOf = (log: ShardLog, last: ShardLog['previous']): string =>
-  `${last === null ? '' : canonicalEntry(last)} ${log.lineage.map(({ generation, term, first_position: first }) => `${generation}.${term}@${first}`).join(' ')}`;

@@ -2,15 +2,18 @@ import { existsSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadEstateConfig } from '../config/estate-config.ts';
+import { Keys } from '../controlplane/keys.ts';
+import { etcdReaderFromConfig } from '../etcd/from-config.ts';
 import { findPostgresBinaries } from '../postgres/binaries.ts';
 import { initDatabase } from '../postgres/init-database.ts';
 import { osAccount } from '../postgres/run-as.ts';
 import { initProjections } from '../projections/init.ts';
+import { listProjectors } from '../projections/roll.ts';
 import type { SandboxPaths } from './folders.ts';
 import { readSecretFile } from './secrets.ts';
 import { awaitCondition, type AwaitOptions, startProcesses } from './start.ts';
 import { hasProjections, type SandboxState } from './state.ts';
-import { PROJECTIONS_NODE } from './topology.ts';
+import { PROJECTIONS_NODE, PROJECTOR_NODES } from './topology.ts';
 
 const OS_USER = 'postgres';
 
@@ -38,6 +41,26 @@ export async function bringProjectionsUp(waiting: BringProjectionsUp): Promise<s
     },
   });
   return started;
+}
+
+/** Waits until each projector has its share of the shards. */
+export async function awaitProjectors(waiting: Omit<BringProjectionsUp, 'state'>): Promise<void> {
+  const config = await loadEstateConfig(waiting.paths.config);
+  const etcd = await etcdReaderFromConfig(config);
+  try {
+    await awaitCondition({
+      ...waiting,
+      what: 'the projectors',
+      needs: PROJECTOR_NODES,
+      check: async () => {
+        const living = await listProjectors(etcd, new Keys(config.estate));
+        const missing = PROJECTOR_NODES.filter(({ region }) => !living.some(({ name }) => name === region));
+        return missing.length === 0 ? true : `${missing.map(({ name }) => name).join(', ')} not heard of yet`;
+      },
+    });
+  } finally {
+    etcd.close();
+  }
 }
 
 /** The mark comes last: what an ended run has left half made is made anew. */

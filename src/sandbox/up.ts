@@ -8,13 +8,12 @@ import { initEstate } from '../controlplane/init.ts';
 import { Keys } from '../controlplane/keys.ts';
 import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
 import { etcdFromConfig, etcdReaderFromConfig } from '../etcd/from-config.ts';
-import { listProjectors } from '../projections/roll.ts';
 import { placeFurtherMembers } from './add-member.ts';
 import { clusterCondition, unprovedClaim } from './cluster-condition.ts';
 import { withFileLock } from './file-lock.ts';
 import { sandboxesFolder, sandboxLock, SandboxPaths } from './folders.ts';
 import { prepareSandbox } from './prepare.ts';
-import { bringProjectionsUp } from './projections.ts';
+import { awaitProjectors, bringProjectionsUp } from './projections.ts';
 import { seedIssuers } from './seed.ts';
 import { awaitCondition, awaitEtcd, awaitLink, startProcesses } from './start.ts';
 import {
@@ -294,26 +293,6 @@ const daemonsOf = (state: SandboxState): readonly Node[] => [
   ...GATEWAY_NODES,
   ...(hasProjections(state) ? PROJECTOR_NODES : []),
 ];
-
-/** Waits until each projector has its share of the shards. */
-async function awaitProjectors(waiting: Waiting): Promise<void> {
-  const config = await loadEstateConfig(waiting.paths.config);
-  const etcd = await etcdReaderFromConfig(config);
-  try {
-    await awaitCondition({
-      ...waiting,
-      what: 'the projectors',
-      needs: PROJECTOR_NODES,
-      check: async () => {
-        const living = await listProjectors(etcd, new Keys(config.estate));
-        const missing = PROJECTOR_NODES.filter(({ region }) => !living.some(({ name }) => name === region));
-        return missing.length === 0 ? true : `${missing.map(({ name }) => name).join(', ')} not heard of yet`;
-      },
-    });
-  } finally {
-    etcd.close();
-  }
-}
 
 function awaitGateways(waiting: Waiting, state: SandboxState): Promise<void> {
   return awaitCondition({

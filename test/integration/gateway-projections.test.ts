@@ -30,6 +30,14 @@ beforeAll(async () => {
       passwords: { projector: secret, projections_reader: secret },
     },
   });
+  await estate.put({
+    [estate.keys.clusterRecord('c1')]: {
+      name: 'c1',
+      homeRegion: 'new-york',
+      bootstrapMember: 'c1-leader',
+      createdAt: new Date().toISOString(),
+    },
+  });
   gateway = await estate.gateway();
   await gateway.setLimit(ISSUER, '1000.00');
   await gateway.setLimit(OTHER, '100.00');

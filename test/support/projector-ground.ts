@@ -13,7 +13,14 @@ import type { Applied, ProjectionStore } from '../../src/projections/store-port.
 import { ClusterTail, type Work } from '../../src/projections/tail.ts';
 import { type ShardVerified, verifyShard } from '../../src/projections/verify/verify-shard.ts';
 import { beat, readHeadsToBeat } from '../../src/reservations/heartbeat-sql.ts';
-import { SCOPE, startPostgresPair, TEST_SHARDS, type TestPair, waitUntil } from './postgres.ts';
+import {
+  grantTestLease,
+  SCOPE,
+  startPostgresPair,
+  TEST_SHARDS,
+  type TestPair,
+  waitUntil,
+} from './postgres.ts';
 import { startProjections, type TestProjections } from './projections.ts';
 
 export const LEADER: Source = { member: 'leader', kind: 'leader', soleVoter: false };
@@ -77,6 +84,8 @@ export class ProjectorGround {
 
   static async start(): Promise<ProjectorGround> {
     const [pair, projections] = await Promise.all([startPostgresPair(), startProjections()]);
+    const { syncNames, syncMembers } = pair;
+    await grantTestLease(pair.leader, { validForMs: 900_000, syncNames, syncRequired: 1, syncMembers });
     const [gateway, agent, reader] = await Promise.all([
       pair.leader.connect('gateway'),
       pair.leader.connect('agent'),
