@@ -51,6 +51,9 @@ try {
   );
 
   await projections.admin.query('vacuum analyze projection.decision');
+  console.log(
+    `  a statement that reads one row by its key, beside it: p50 ${percentile(await oneRow(), 0.5).toFixed(1)} ms, p99 ${percentile(await oneRow(), 0.99).toFixed(1)} ms`,
+  );
   const samples = await searches();
   const p99 = percentile(samples, 0.99);
   console.log(
@@ -116,6 +119,20 @@ async function rawInserts(): Promise<number> {
   const rate = total / seconds(began);
   await admin.query('drop table public.raw_log');
   return rate;
+}
+
+/** What the machine takes for the least that a search could be. */
+async function oneRow(): Promise<number[]> {
+  const samples: number[] = [];
+  for (let i = 0; i < SEARCHES; i++) {
+    const began = performance.now();
+    await projections.admin.query('select * from projection.decision where shard_id = $1 and position = $2', [
+      i % SHARDS,
+      randomInt(1, perShard),
+    ]);
+    samples.push(performance.now() - began);
+  }
+  return samples;
 }
 
 /** What support asks: ids, issuers, words, ranges, desks; each of them anew. */

@@ -11,7 +11,7 @@ describe('a free text', () => {
 
   it('can not become another query or pattern than its words', () => {
     expect(tsQueryText("o'hara & !x")).toBe("'o''hara':* & '&':* & '!x':*");
-    expect(tsQueryText('back\\slash', { exact: true })).toBe("'back\\\\slash'");
+    expect(tsQueryText('back\\slash')).toBe("'back\\\\slash':*");
     expect(tsQueryText('..')).toBeUndefined();
     expect(likeText('50%_\\')).toBe('50\\%\\_\\\\');
   });
