@@ -41,7 +41,11 @@ export function withEstateLog<T>(
     const reader = new EstateLog({ config, etcd, keys, region, deadlineMs: READ_DEADLINE_MS });
     try {
       const { incarnation } = snapshot.estate.value;
-      return await use({ reader, incarnation, shards: [...snapshot.shards.keys()].toSorted((a, b) => a - b) });
+      return await use({
+        reader,
+        incarnation,
+        shards: [...snapshot.shards.keys()].toSorted((a, b) => a - b),
+      });
     } finally {
       reader.close();
     }
@@ -74,7 +78,13 @@ export function archiveCommand(options: ArchiveCommandOptions): Promise<ArchiveC
       const wanted = demandShards(options.shards ?? shards, shards);
       const { segmentEntries = 0, closeAfter = 0, compression = 'zstd' } = estate.config.archive ?? {};
       const base = {
-        ...{ store, reader, estate: estate.config.estate, incarnation, shards: wanted, close, signal },
+        store,
+        reader,
+        estate: estate.config.estate,
+        incarnation,
+        shards: wanted,
+        close,
+        signal,
         limits: { segmentEntries, closeAfterMs: closeAfter, compression },
         clock: systemClock,
       };
@@ -88,7 +98,12 @@ export function archiveCommand(options: ArchiveCommandOptions): Promise<ArchiveC
       const outcomes = await archiveLog({
         ...base,
         onShard: (outcome, done) => {
-          if (outcome.segments > 0) progress.step(step, 'running', `${done} of ${wanted.length}, shard ${outcome.shard} to ${outcome.to}`);
+          if (outcome.segments > 0)
+            progress.step(
+              step,
+              'running',
+              `${done} of ${wanted.length}, shard ${outcome.shard} to ${outcome.to}`,
+            );
         },
       });
       progress.step(step, signal.aborted ? 'failed' : 'done');
@@ -101,5 +116,8 @@ function demandShards(wanted: readonly number[], all: readonly number[]): readon
   const known = new Set(all);
   const absent = wanted.find((shard) => !known.has(shard));
   if (absent === undefined) return wanted;
-  throw refusedError(`the estate has no shard ${absent}`, { code: 'shard_missing', next: 'capstan shard list' });
+  throw refusedError(`the estate has no shard ${absent}`, {
+    code: 'shard_missing',
+    next: 'capstan shard list',
+  });
 }

@@ -37,7 +37,11 @@ export function listCommand({ estate, ...wanted }: ReadOptions): Promise<LogList
     const places = await findPlaces(store, estate.config.estate, wanted);
     const shards: LogListData['shards'] = [];
     for (const place of placesOf(places)) {
-      const [newest, heads, view] = await Promise.all([newestHead(store, place), listHeads(store, place), ShardView.read(store, place)]);
+      const [newest, heads, view] = await Promise.all([
+        newestHead(store, place),
+        listHeads(store, place),
+        ShardView.read(store, place),
+      ]);
       const last = newest?.head.lineage.at(-1);
       if (newest === undefined || last === undefined) continue;
       shards.push({
@@ -46,7 +50,9 @@ export function listCommand({ estate, ...wanted }: ReadOptions): Promise<LogList
         chain: newest.head.chain,
         heads: heads.length,
         segments: view.segments.length,
-        ...{ generation: last.generation, term: last.term, cluster: last.cluster },
+        generation: last.generation,
+        term: last.term,
+        cluster: last.cluster,
         superseded: newest.head.superseded.map(supersededData),
       });
     }
@@ -54,7 +60,9 @@ export function listCommand({ estate, ...wanted }: ReadOptions): Promise<LogList
   });
 }
 
-export function verifyCommand(options: RunOptions & { readonly againstShards: boolean }): Promise<LogVerifyData> {
+export function verifyCommand(
+  options: RunOptions & { readonly againstShards: boolean },
+): Promise<LogVerifyData> {
   const { estate, againstShards } = options;
   return withArchive(estate, (store) =>
     againstShards
@@ -89,7 +97,14 @@ async function verifyAll(
     sound: problems.length === 0,
     segments: verified.reduce((sum, { segments }) => sum + segments, 0),
     bytes: verified.reduce((sum, { bytes }) => sum + bytes, 0),
-    shards: verified.map(({ shard, position, chain, segments, bytes, ahead }) => ({ shard, position, chain, segments, bytes, ahead })),
+    shards: verified.map(({ shard, position, chain, segments, bytes, ahead }) => ({
+      shard,
+      position,
+      chain,
+      segments,
+      bytes,
+      ahead,
+    })),
     strays: verified.flatMap(({ strays }) => strays),
     problems,
   };
@@ -110,12 +125,27 @@ export function replayCommand(options: ReplayOptions): Promise<LogReplayData> {
     const onShard = (done: number) => progress.step(step, 'running', `${done} of ${all.length}`);
     const shards =
       into === 'projections'
-        ? await replayIntoProjections({ config: estate.config, region: estate.region, store, places: all, by: currentActor(), signal, onShard })
+        ? await replayIntoProjections({
+            config: estate.config,
+            region: estate.region,
+            store,
+            places: all,
+            by: currentActor(),
+            signal,
+            onShard,
+          })
         : await replayLines(options, store, all);
     progress.step(step, shards.every(({ error }) => error === null) ? 'done' : 'failed');
     const entries = shards.reduce((sum, one) => sum + one.entries, 0);
     const changed = into === 'projections' ? shards.some(({ error }) => error === null) : into !== '-';
-    return { changed, where: store.where, incarnation: places.incarnation, into, entries, shards: [...shards] };
+    return {
+      changed,
+      where: store.where,
+      incarnation: places.incarnation,
+      into,
+      entries,
+      shards: [...shards],
+    };
   });
 }
 
@@ -134,7 +164,13 @@ async function replayLines(
   failed.catch(() => undefined);
   const shards: LogReplayData['shards'] = [];
   for (const place of places) {
-    const archived = await readArchive({ store, place, signal, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
+    const archived = await readArchive({
+      store,
+      place,
+      signal,
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+    });
     let entries = 0;
     for await (const page of archived?.pages ?? []) {
       entries += page.length;

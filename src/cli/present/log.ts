@@ -5,8 +5,12 @@ import { table, text, type Section } from '../render/section.ts';
 import type { LogArchiveData, LogListData, LogReplayData, LogVerifyData } from '../schemas/log.ts';
 
 export const supersededData = ({ first, last, chain, by }: Superseded) => ({
-  ...{ first, last, chain },
-  ...{ generation: by.generation, term: by.term, cluster: by.cluster },
+  first,
+  last,
+  chain,
+  generation: by.generation,
+  term: by.term,
+  cluster: by.cluster,
 });
 
 export function archiveData(
@@ -34,11 +38,14 @@ export function archiveError(outcomes: readonly ShardOutcome[]): CapstanError | 
   const [first] = failed;
   if (first?.error === undefined || first.error === null) return undefined;
   if (failed.length === outcomes.length) return first.error;
-  return partialError(`${failed.length} of ${outcomes.length} shards were not archived; the first: ${first.error.message}`, {
-    code: 'archive_partial',
-    next: first.error.next ?? 'capstan log verify',
-    data: { shards: failed.map(({ shard }) => shard) },
-  });
+  return partialError(
+    `${failed.length} of ${outcomes.length} shards were not archived; the first: ${first.error.message}`,
+    {
+      code: 'archive_partial',
+      next: first.error.next ?? 'capstan log verify',
+      data: { shards: failed.map(({ shard }) => shard) },
+    },
+  );
 }
 
 export function archiveSections(data: LogArchiveData): readonly Section[] {
@@ -62,7 +69,8 @@ export function archiveSections(data: LogArchiveData): readonly Section[] {
 
 const noteOf = ({ error, superseded, behind }: LogArchiveData['shards'][number]): string | null => {
   if (error !== null) return error.message;
-  if (superseded !== null) return `${superseded.first} to ${superseded.last} superseded by term ${superseded.term}`;
+  if (superseded !== null)
+    return `${superseded.first} to ${superseded.last} superseded by term ${superseded.term}`;
   return behind;
 };
 
@@ -82,7 +90,9 @@ export function verifySections(data: LogVerifyData): readonly Section[] {
     ...(data.strays.length === 0
       ? []
       : [text(`beside the live log: ${countsOf(data.strays.map(({ is }) => is))}`)]),
-    text(`${data.shards.length} shards, ${data.segments} live segments, ${data.bytes} bytes read, at ${data.where}`),
+    text(
+      `${data.shards.length} shards, ${data.segments} live segments, ${data.bytes} bytes read, at ${data.where}`,
+    ),
   ];
 }
 
