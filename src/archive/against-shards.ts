@@ -27,10 +27,12 @@ export async function compareWithShard(options: {
     if (log === undefined) return problem(position, 'nobody answers for the shard', 'shards_unread');
     bound = log.bound;
     const entries = log.entries.filter((entry) => BigInt(entry.position) <= end);
-    if (entries.length === 0) return problem(position, `the log is confirmed up to ${log.bound} only`, 'shards_unread');
+    if (entries.length === 0)
+      return problem(position, `the log is confirmed up to ${log.bound} only`, 'shards_unread');
     for (const entry of entries) {
       position += 1n;
-      if (BigInt(entry.position) !== position) return problem(position, `the log has position ${entry.position} there`);
+      if (BigInt(entry.position) !== position)
+        return problem(position, `the log has position ${entry.position} there`);
       chain = chainAfter(chain, entry);
     }
   }

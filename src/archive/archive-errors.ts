@@ -1,4 +1,10 @@
-import { CapstanError, type CapstanErrorOptions, ExitCode, messageOf, unreachableError } from '../domain/errors.ts';
+import {
+  CapstanError,
+  type CapstanErrorOptions,
+  ExitCode,
+  messageOf,
+  unreachableError,
+} from '../domain/errors.ts';
 
 type Details = Omit<CapstanErrorOptions, 'exit'>;
 

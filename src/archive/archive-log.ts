@@ -90,22 +90,34 @@ async function peek(options: ArchiveLogOptions, shards: readonly number[]): Prom
     const head = heads.get(shard);
     return head === undefined || head === 'damaged' ? '0' : head.head.position;
   };
-  const logs = await reader.read(shards.map((shard) => ({ shard, after: positionOf(shard) })), 1);
+  const logs = await reader.read(
+    shards.map((shard) => ({ shard, after: positionOf(shard) })),
+    1,
+  );
   return shards.map((shard): Peeked => {
     const position = positionOf(shard);
     const log = logs.get(shard);
     const nothing = { segments: 0, entries: 0, bytes: 0, superseded: null };
-    const standing = { shard, from: position, to: position, bound: log?.bound ?? null, ...nothing, behind: null };
+    const standing = {
+      shard,
+      from: position,
+      to: position,
+      bound: log?.bound ?? null,
+      ...nothing,
+      behind: null,
+    };
     const head = heads.get(shard);
     if (head === 'damaged') return { shard, standing, due: true };
-    if (log === undefined) return { shard, standing: { ...standing, behind: 'nobody answers for the shard' }, due: false };
+    if (log === undefined)
+      return { shard, standing: { ...standing, behind: 'nobody answers for the shard' }, due: false };
     const judged = judgeLog(head?.head, log);
     if (judged.kind === 'behind') return { shard, standing: { ...standing, behind: judged.why }, due: false };
     if (judged.kind !== 'follows') return { shard, standing, due: true };
     const rest = BigInt(log.bound) - BigInt(position);
     const oldest = Date.parse(log.entries[0]?.decided_at ?? '');
     const due =
-      rest > 0n && (close || rest >= BigInt(limits.segmentEntries) || oldest <= clock.wallMs() - limits.closeAfterMs);
+      rest > 0n &&
+      (close || rest >= BigInt(limits.segmentEntries) || oldest <= clock.wallMs() - limits.closeAfterMs);
     return { shard, standing, due };
   });
 }

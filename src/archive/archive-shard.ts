@@ -110,7 +110,10 @@ async function addSegments(
   const bound = BigInt(first.bound);
   const lineage = inOrder(first.lineage);
   const cutter = new SegmentCutter({
-    ...{ place, lineage, limits, from: standing.point },
+    place,
+    lineage,
+    limits,
+    from: standing.point,
     read: async (after) => (await page(options.reader, place.shard, after, PAGE_ENTRIES)) ?? first,
     first: fork === undefined ? first : undefined,
     until: bound,
@@ -124,7 +127,15 @@ async function addSegments(
     await make(options, segment);
     const { header, chain } = segment;
     const last_entry = canonicalEntry(segment.lastEntry);
-    const head = { ...place, position: header.last, chain: chain.toString('hex'), last_entry, lineage, superseded, previous };
+    const head = {
+      ...place,
+      position: header.last,
+      chain: chain.toString('hex'),
+      last_entry,
+      lineage,
+      superseded,
+      previous,
+    };
     previous = await makeHead(options, head);
     added.segments += 1;
     added.entries += Number(BigInt(header.last) - BigInt(header.first)) + 1;
@@ -164,11 +175,14 @@ async function make({ store, place }: ArchiveShardOptions, segment: EncodedSegme
       ? undefined
       : 'it holds other entries';
   if (why === undefined) return;
-  throw archiveFault(`shard ${place.shard}: the archive's ${segment.name} is not what the log holds: ${why}`, {
-    code: 'archive_damaged',
-    next: `move ${key} out of the archive, and archive again`,
-    data: { shard: place.shard, object: key },
-  });
+  throw archiveFault(
+    `shard ${place.shard}: the archive's ${segment.name} is not what the log holds: ${why}`,
+    {
+      code: 'archive_damaged',
+      next: `move ${key} out of the archive, and archive again`,
+      data: { shard: place.shard, object: key },
+    },
+  );
 }
 
 async function makeHead({ store, place }: ArchiveShardOptions, head: ArchiveHead): Promise<string> {

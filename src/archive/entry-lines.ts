@@ -15,9 +15,21 @@ export function parseEntry(line: string): LogEntry {
   const [position, generation, term, event, issuer, desk, token, reservation, amount] = values;
   const [reserved_after, limit_after, reason, decided_at] = values.slice(9);
   const entry = {
-    ...{ position, generation, term, event, issuer, desk, token, reservation, amount },
-    ...{ reserved_after, limit_after, reason, decided_at },
+    position,
+    generation,
+    term,
+    event,
+    issuer,
+    desk,
+    token,
+    reservation,
+    amount,
+    reserved_after,
+    limit_after,
+    reason,
+    decided_at,
   } as LogEntry;
-  if (canonicalEntry(entry) !== line) throw new Error(`not the canonical form of an entry: ${line.slice(0, 120)}`);
+  if (canonicalEntry(entry) !== line)
+    throw new Error(`not the canonical form of an entry: ${line.slice(0, 120)}`);
   return entry;
 }

@@ -91,7 +91,8 @@ export class FolderStore implements ArchiveStore {
   async #makeFolder(path: string): Promise<void> {
     const made = await mkdir(path, { recursive: true });
     if (made === undefined) return;
-    for (let folder = path; folder.length >= made.length; folder = dirname(folder)) await syncFolder(dirname(folder));
+    for (let folder = path; folder.length >= made.length; folder = dirname(folder))
+      await syncFolder(dirname(folder));
   }
 }
 

@@ -9,7 +9,9 @@ export interface FollowOptions extends Omit<ArchiveLogOptions, 'onShard'> {
 }
 
 /** Archives what is due, again and again, until the signal fires. What goes wrong is logged, and tried again at the next turn. */
-export async function followLog(options: FollowOptions): Promise<{ readonly segments: number; readonly entries: number }> {
+export async function followLog(
+  options: FollowOptions,
+): Promise<{ readonly segments: number; readonly entries: number }> {
   const { signal, clock, everyMs, logger } = options;
   const total = { segments: 0, entries: 0 };
   while (!signal.aborted) {
@@ -19,7 +21,8 @@ export async function followLog(options: FollowOptions): Promise<{ readonly segm
         onShard: ({ shard, from, to, segments, entries, superseded, behind, error }) => {
           total.segments += segments;
           total.entries += entries;
-          if (superseded !== null) logger.warn({ shard, superseded }, 'what a failover lost is superseded in the archive');
+          if (superseded !== null)
+            logger.warn({ shard, superseded }, 'what a failover lost is superseded in the archive');
           if (error !== null) logger.error({ shard, code: error.code }, error.message);
           else if (behind !== null) logger.debug({ shard, behind }, 'the source is behind the archive');
           else if (segments > 0) logger.info({ shard, from, to, segments }, 'archived');

@@ -34,14 +34,16 @@ export async function forkPoint(options: {
   const superseded = { first: String(from), last: head.position, chain: head.chain, by };
   const cut = path.segments.find(({ last }) => last >= from);
   const kept = path.segments.findLast(({ last }) => last < from);
-  const [keptEnd, cutSegment] = await Promise.all([kept, cut].map(async (segment) => {
-    if (segment === undefined) return undefined;
-    const key = `${segmentsFolder(place)}${segment.name}`;
-    const bytes = (await store.read(key)) ?? Buffer.alloc(0);
-    const decoded = await decodeSegment({ place, name: segment.name, bytes });
-    if (isProblem(decoded)) throw damaged(place, `${segment.name}: ${decoded.why}`);
-    return decoded;
-  }));
+  const [keptEnd, cutSegment] = await Promise.all(
+    [kept, cut].map(async (segment) => {
+      if (segment === undefined) return undefined;
+      const key = `${segmentsFolder(place)}${segment.name}`;
+      const bytes = (await store.read(key)) ?? Buffer.alloc(0);
+      const decoded = await decodeSegment({ place, name: segment.name, bytes });
+      if (isProblem(decoded)) throw damaged(place, `${segment.name}: ${decoded.why}`);
+      return decoded;
+    }),
+  );
   const restart = keptEnd === undefined ? LOG_START : pointAt(keptEnd, keptEnd.entries.length - 1);
   const shared = cutSegment === undefined ? -1 : Number(from - BigInt(cutSegment.header.first)) - 1;
   const before = cutSegment === undefined || shared < 0 ? restart : pointAt(cutSegment, shared);

@@ -79,9 +79,12 @@ export async function newestHead(store: ArchiveStore, place: ShardPlace): Promis
   if (newest === undefined) return undefined;
   const read = await readHead(store, place, newest.name);
   if (!isDamaged(read)) return read;
-  throw archiveFault(`shard ${place.shard}: the archive's newest head ${read.name} is damaged: ${read.damage}`, {
-    code: 'archive_damaged',
-    next: `capstan log verify --shard ${place.shard}`,
-    data: { shard: place.shard, object: `${headsFolder(place)}${read.name}` },
-  });
+  throw archiveFault(
+    `shard ${place.shard}: the archive's newest head ${read.name} is damaged: ${read.damage}`,
+    {
+      code: 'archive_damaged',
+      next: `capstan log verify --shard ${place.shard}`,
+      data: { shard: place.shard, object: `${headsFolder(place)}${read.name}` },
+    },
+  );
 }

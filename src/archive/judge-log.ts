@@ -17,7 +17,10 @@ export function judgeLog(head: ArchiveHead | undefined, log: ShardLog): Judged {
   const position = BigInt(head.position);
   const compared = compareLineages(head.lineage, inOrder(log.lineage));
   if (compared.kind === 'older')
-    return { kind: 'conflict', why: 'the lineage here contradicts the archived one, and is not the later one' };
+    return {
+      kind: 'conflict',
+      why: 'the lineage here contradicts the archived one, and is not the later one',
+    };
   if (compared.kind === 'behind')
     return { kind: 'behind', why: 'the last authority that the archive knows is not known here' };
   if (compared.kind === 'newer' && compared.from <= position) {
@@ -29,6 +32,9 @@ export function judgeLog(head: ArchiveHead | undefined, log: ShardLog): Judged {
     return { kind: 'behind', why: `position ${head.position} is not confirmed here yet` };
   if (position === 0n) return { kind: 'follows' };
   if (log.previous === null || canonicalEntry(log.previous) !== head.last_entry)
-    return { kind: 'conflict', why: `the entry at position ${head.position} is another one than was archived` };
+    return {
+      kind: 'conflict',
+      why: `the entry at position ${head.position} is another one than was archived`,
+    };
   return { kind: 'follows' };
 }

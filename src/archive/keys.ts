@@ -37,7 +37,8 @@ export function segmentName(segment: {
 /** Undefined: no segment has such a name. */
 export function parseSegmentName(name: string): SegmentName | undefined {
   const [, first, last, before, after] = SEGMENT.exec(name) ?? [];
-  if (first === undefined || last === undefined || before === undefined || after === undefined) return undefined;
+  if (first === undefined || last === undefined || before === undefined || after === undefined)
+    return undefined;
   const parsed = { name, first: BigInt(first), last: BigInt(last), before, after };
   return parsed.first >= 1n && parsed.last >= parsed.first ? parsed : undefined;
 }

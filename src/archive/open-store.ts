@@ -7,9 +7,7 @@ import type { ArchiveStore } from './store.ts';
 const S3_DEADLINE_MS = 30_000;
 
 /** The archive that the configuration names. Throws CapstanError `archive_missing` and `secret_missing` (exit 2). */
-export async function openArchive(
-  config: Pick<EstateConfig, 'archive' | 'source'>,
-): Promise<ArchiveStore> {
+export async function openArchive(config: Pick<EstateConfig, 'archive' | 'source'>): Promise<ArchiveStore> {
   const { folder, s3 } = config.archive ?? {};
   if (folder !== undefined) return new FolderStore(folder);
   if (s3 === undefined) {

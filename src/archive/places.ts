@@ -21,7 +21,8 @@ export async function findPlaces(
   const found = (await namesIn(store, `${estate}/`))
     .filter((name) => name.endsWith('/'))
     .map((name) => name.slice(0, -1));
-  const incarnations = wanted.incarnation === undefined ? found : found.filter((one) => one === wanted.incarnation);
+  const incarnations =
+    wanted.incarnation === undefined ? found : found.filter((one) => one === wanted.incarnation);
   const [incarnation] = incarnations;
   if (incarnation === undefined) {
     const what = wanted.incarnation === undefined ? '' : `, incarnation ${wanted.incarnation}`;

@@ -44,9 +44,11 @@ async function* pagesOf(
     const decoded = await decodeSegment({ place, name, bytes: bytes ?? Buffer.alloc(0) });
     if (isProblem(decoded)) throw damaged(place, `${name}: ${decoded.why}`);
     const { header, entries } = decoded;
-    if (reached !== undefined && header.chain_before !== reached) throw damaged(place, `${name} follows on another log`);
+    if (reached !== undefined && header.chain_before !== reached)
+      throw damaged(place, `${name} follows on another log`);
     reached = header.chain_after;
-    if (last === BigInt(head.position) && reached !== head.chain) throw damaged(place, `${name} ends elsewhere than the head`);
+    if (last === BigInt(head.position) && reached !== head.chain)
+      throw damaged(place, `${name} ends elsewhere than the head`);
     const wanted = entries.filter(({ position }) => BigInt(position) >= from && BigInt(position) <= to);
     if (wanted.length > 0) yield wanted;
   }

@@ -35,8 +35,13 @@ export async function replayIntoProjections(
 ): Promise<ShardReplayed[]> {
   const { config, region } = options;
   const connect = await projectionsConnectOptions({
-    ...{ config, role: 'projector' as const, region, applicationName: 'capstan log replay' },
-    ...{ connectTimeoutMs: CONNECT_MS, statementTimeoutMs: STATEMENT_MS, lockTimeoutMs: LOCK_MS },
+    config,
+    role: 'projector' as const,
+    region,
+    applicationName: 'capstan log replay',
+    connectTimeoutMs: CONNECT_MS,
+    statementTimeoutMs: STATEMENT_MS,
+    lockTimeoutMs: LOCK_MS,
   });
   const projections = await PostgresStore.open({ ...connect, connectionsMax: 1 });
   try {
@@ -47,7 +52,10 @@ export async function replayIntoProjections(
 }
 
 /** The same into a store that is open. */
-export async function replayInto(projections: ProjectionStore, options: ReplayOptions): Promise<ShardReplayed[]> {
+export async function replayInto(
+  projections: ProjectionStore,
+  options: ReplayOptions,
+): Promise<ShardReplayed[]> {
   const { store, places, by, signal, onShard } = options;
   const replayed: ShardReplayed[] = [];
   for (const place of places) {

@@ -61,7 +61,7 @@ export class S3Store implements ArchiveStore {
       const query = new URLSearchParams({ 'list-type': '2', delimiter: '/', prefix });
       if (after !== undefined) query.set('start-after', `${prefix}${after}`);
       if (token !== undefined) query.set('continuation-token', token);
-      const { body } = await this.#send(`${this.#url('', '')}?${query}`, { method: 'GET' });
+      const { body } = await this.#send(`${this.#bucket}?${query.toString()}`, { method: 'GET' });
       const page = parseListing(body.toString('utf8'));
       for (const key of page.keys) {
         const name = key.slice(prefix.length);
@@ -75,9 +75,12 @@ export class S3Store implements ArchiveStore {
     // Requests end by their deadlines; nothing else is held.
   }
 
-  #url(key: string, prefix = this.#options.prefix): string {
-    const { endpoint, bucket } = this.#options;
-    return `${endpoint}/${bucket}/${prefix}${key}`;
+  get #bucket(): string {
+    return `${this.#options.endpoint}/${this.#options.bucket}`;
+  }
+
+  #url(key: string): string {
+    return `${this.#bucket}/${this.#options.prefix}${key}`;
   }
 
   async #send(
@@ -102,7 +105,9 @@ const tags = (xml: string, tag: string): readonly string[] =>
 
 /** Keys and folders of one page in order. Ours hold nothing that XML escapes; a stranger's may, and is told as it is. */
 function parseListing(xml: string): { readonly keys: readonly string[]; readonly next: string | undefined } {
-  const folders = [...xml.matchAll(/<CommonPrefixes>\s*<Prefix>([^<]*)<\/Prefix>/g)].map(([, text]) => text ?? '');
+  const folders = [...xml.matchAll(/<CommonPrefixes>\s*<Prefix>([^<]*)<\/Prefix>/g)].map(
+    ([, text]) => text ?? '',
+  );
   const keys = [...tags(xml, 'Key'), ...folders].toSorted((a, b) => (a < b ? -1 : 1));
   const truncated = tags(xml, 'IsTruncated')[0] === 'true';
   return { keys, next: truncated ? tags(xml, 'NextContinuationToken')[0] : undefined };

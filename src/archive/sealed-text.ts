@@ -26,6 +26,7 @@ export function unseal(kind: string, bytes: Buffer): Unsealed {
   if (secondEnd === -1) return { damage: 'it ends within its header' };
   const line = bytes.subarray(firstEnd + 1, secondEnd);
   const digest = sha256(line);
-  if (digest.toString('hex') !== hex) return { damage: 'its header is not the one that its first line has the SHA-256 of' };
+  if (digest.toString('hex') !== hex)
+    return { damage: 'its header is not the one that its first line has the SHA-256 of' };
   return { value: JSON.parse(line.toString('utf8')), digest, rest: bytes.subarray(secondEnd + 1) };
 }

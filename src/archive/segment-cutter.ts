@@ -52,7 +52,8 @@ export class SegmentCutter {
       if (entries.length === 0) break;
       for (const entry of entries) {
         this.#take(entry);
-        if (this.#held.length >= limits.segmentEntries || this.#heldBytes >= SEGMENT_BYTES_MAX) yield await this.#cut();
+        if (this.#held.length >= limits.segmentEntries || this.#heldBytes >= SEGMENT_BYTES_MAX)
+          yield await this.#cut();
       }
       log = undefined;
     }

@@ -88,7 +88,8 @@ export type Decoded =
   | DecodedSegment
   | { readonly problem: SegmentProblem; readonly why: string; readonly position?: string };
 
-export const isProblem = (decoded: Decoded): decoded is Exclude<Decoded, DecodedSegment> => 'problem' in decoded;
+export const isProblem = (decoded: Decoded): decoded is Exclude<Decoded, DecodedSegment> =>
+  'problem' in decoded;
 
 const damaged = (why: string): Decoded => ({ problem: 'segment_damaged', why });
 
@@ -150,8 +151,16 @@ function holdToHeader(header: SegmentHeader, entries: readonly LogEntry[]): Deco
     expected += 1n;
   }
   if (expected !== BigInt(header.last) + 1n)
-    return { problem: 'chain_broken', why: `it ends before its last position ${header.last}`, position: String(expected) };
+    return {
+      problem: 'chain_broken',
+      why: `it ends before its last position ${header.last}`,
+      position: String(expected),
+    };
   if (chain.toString('hex') !== header.chain_after)
-    return { problem: 'chain_broken', why: 'its entries do not lead to the chain that it names', position: header.last };
+    return {
+      problem: 'chain_broken',
+      why: 'its entries do not lead to the chain that it names',
+      position: header.last,
+    };
   return { header, entries, chains };
 }

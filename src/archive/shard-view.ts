@@ -1,5 +1,12 @@
 import { CHAIN_START } from '../domain/log-entry.ts';
-import { chainDigits, parseSegmentName, segmentsFolder, START_DIGITS, type SegmentName, type ShardPlace } from './keys.ts';
+import {
+  chainDigits,
+  parseSegmentName,
+  segmentsFolder,
+  START_DIGITS,
+  type SegmentName,
+  type ShardPlace,
+} from './keys.ts';
 import type { ArchiveStore } from './store.ts';
 
 /** A place in a shard's log: everything up to a position, by its hash. */
@@ -59,23 +66,29 @@ export class ShardView {
     return this.#wayTo(point.position, chainDigits(point.chain));
   }
 
-  #wayTo(position: bigint, digits: string): { readonly segments: readonly SegmentName[]; readonly missing?: Missing } {
+  #wayTo(
+    position: bigint,
+    digits: string,
+  ): { readonly segments: readonly SegmentName[]; readonly missing?: Missing } {
     const segments: SegmentName[] = [];
     let [last, after] = [position, digits];
     while (last > 0n || after !== START_DIGITS) {
       const end = place(last, after);
       const segment = this.#reached.get(end) ?? this.#endingAt.get(end);
-      if (segment === undefined) return { segments: segments.reverse(), missing: { last, after } };
+      if (segment === undefined) return { segments: segments.toReversed(), missing: { last, after } };
       segments.push(segment);
       [last, after] = [segment.first - 1n, segment.before];
     }
-    return { segments: segments.reverse() };
+    return { segments: segments.toReversed() };
   }
 
   /** The way from the beginning to as far as one comes without passing a position. */
   pathBelow(position: bigint): readonly SegmentName[] {
     const below = [...this.#reached.values()].filter(({ last }) => last < position);
-    const furthest = below.reduce<SegmentName | undefined>((a, b) => (a !== undefined && a.last >= b.last ? a : b), undefined);
+    const furthest = below.reduce<SegmentName | undefined>(
+      (a, b) => (a !== undefined && a.last >= b.last ? a : b),
+      undefined,
+    );
     return furthest === undefined ? [] : this.#wayTo(furthest.last, furthest.after).segments;
   }
 

@@ -24,6 +24,12 @@ export async function verifyHeads(
     if (previous !== null && !names.has(previous)) missing.add(previous);
   }
   for (const name of missing)
-    problems.push({ shard, problem: 'head_missing', object: name, position: null, why: 'another head followed it' });
+    problems.push({
+      shard,
+      problem: 'head_missing',
+      object: name,
+      position: null,
+      why: 'another head followed it',
+    });
   return { newest, problems };
 }

@@ -96,7 +96,12 @@ class ShardVerification {
     const { segments, missing } = this.#view.partTo(point);
     if (missing === undefined) return segments;
     const { last, after } = missing;
-    this.#report('segment_missing', null, String(last), `${whose} needs one that ends at position ${last}, chain ${after}`);
+    this.#report(
+      'segment_missing',
+      null,
+      String(last),
+      `${whose} needs one that ends at position ${last}, chain ${after}`,
+    );
     return [...this.#view.pathBelow(last), ...segments];
   }
 
@@ -120,11 +125,21 @@ class ShardVerification {
         this.#liveChains.set(position, chainDigits(chain));
       const owner = authorityAt(lineage, position);
       if (owner !== undefined && compareAuthorities(owner, entry) === 0) continue;
-      this.#report('lineage_broken', name, entry.position, `the head's lineage gives the position to another authority`);
+      this.#report(
+        'lineage_broken',
+        name,
+        entry.position,
+        `the head's lineage gives the position to another authority`,
+      );
       return;
     }
     if (this.#reached !== undefined && this.#reached !== header.chain_before)
-      this.#report('chain_broken', name, header.first, 'it follows on another log than the segment before it ends in');
+      this.#report(
+        'chain_broken',
+        name,
+        header.first,
+        'it follows on another log than the segment before it ends in',
+      );
     this.#reached = header.chain_after;
     const { head } = this.#newest ?? {};
     if (head?.position === header.last && head.chain !== header.chain_after)
@@ -145,10 +160,21 @@ class ShardVerification {
     if (follows && this.#liveChains.get(segment.last) === segment.after) is('duplicate');
     else if (isSuperseded(entries, head.lineage)) is('superseded');
     else if (segment.last > end && (segment.first > end || follows)) is('pending');
-    else this.#report('segment_unexplained', segment.name, header.first, 'it contradicts the live chain under the same lineage');
+    else
+      this.#report(
+        'segment_unexplained',
+        segment.name,
+        header.first,
+        'it contradicts the live chain under the same lineage',
+      );
   }
 
-  #report(problem: ArchiveProblem['problem'], object: string | null, position: string | null, why: string): void {
+  #report(
+    problem: ArchiveProblem['problem'],
+    object: string | null,
+    position: string | null,
+    why: string,
+  ): void {
     this.#problems.push({ shard: this.#options.place.shard, problem, object, position, why });
   }
 }

@@ -78,7 +78,13 @@ export function archiveCommand(options: ArchiveCommandOptions): Promise<ArchiveC
       const wanted = demandShards(options.shards ?? shards, shards);
       const { segmentEntries = 0, closeAfter = 0, compression = 'zstd' } = estate.config.archive ?? {};
       const base = {
-        ...{ store, reader, estate: estate.config.estate, incarnation, shards: wanted, close, signal },
+        store,
+        reader,
+        estate: estate.config.estate,
+        incarnation,
+        shards: wanted,
+        close,
+        signal,
         limits: { segmentEntries, closeAfterMs: closeAfter, compression },
         clock: systemClock,
       };

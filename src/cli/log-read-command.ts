@@ -50,7 +50,9 @@ export function listCommand({ estate, ...wanted }: ReadOptions): Promise<LogList
         chain: newest.head.chain,
         heads: heads.length,
         segments: view.segments.length,
-        ...{ generation: last.generation, term: last.term, cluster: last.cluster },
+        generation: last.generation,
+        term: last.term,
+        cluster: last.cluster,
         superseded: newest.head.superseded.map(supersededData),
       });
     }

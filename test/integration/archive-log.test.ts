@@ -42,12 +42,20 @@ const reader: LogReader = {
 const store = () => new FolderStore(folder);
 const archive = (close = true) =>
   archiveLog({
-    ...{ store: store(), reader, estate: ESTATE, incarnation: INCARNATION, shards: TEST_SHARDS, close },
+    store: store(),
+    reader,
+    estate: ESTATE,
+    incarnation: INCARNATION,
+    shards: TEST_SHARDS,
+    close,
     limits: { segmentEntries: 100, closeAfterMs: 3_600_000, compression: 'zstd' },
     clock: systemClock,
   });
 const brief = async (outcomes: ReturnType<typeof archive>) =>
-  (await outcomes).map(({ shard, from, to, segments, error }) => `${shard}: ${from} to ${to} in ${segments}${error === null ? '' : ` ${error.code}`}`);
+  (await outcomes).map(
+    ({ shard, from, to, segments, error }) =>
+      `${shard}: ${from} to ${to} in ${segments}${error === null ? '' : ` ${error.code}`}`,
+  );
 const places = async () => placesOf(await findPlaces(store(), ESTATE, {}));
 
 async function demandSound(): Promise<void> {
@@ -55,7 +63,10 @@ async function demandSound(): Promise<void> {
     const { problems, position, chain } = await verifyShard({ store: store(), place });
     expect(problems).toEqual([]);
     if (position === null || chain === null) throw new Error('nothing is archived');
-    expect(await compareWithShard({ reader, shard: place.shard, position, chain })).toEqual({ ahead: '0', problems: [] });
+    expect(await compareWithShard({ reader, shard: place.shard, position, chain })).toEqual({
+      ahead: '0',
+      problems: [],
+    });
   }
 }
 
@@ -63,7 +74,15 @@ async function decide(count: number, name: string): Promise<void> {
   const scope = { ...SCOPE, term };
   for (let n = 0; n < count; n += 40) {
     const batch = Array.from({ length: 40 }, (_, i) => `${name}-${n + i}`);
-    await decided(gateway, scope, ...batch.map((token, i) => (i % 4 === 3 ? release(token, `r-${name}-${n + i - 1}`) : reserve(token, 5n, { reservation: `r-${token}` }))));
+    await decided(
+      gateway,
+      scope,
+      ...batch.map((token, i) =>
+        i % 4 === 3
+          ? release(token, `r-${name}-${n + i - 1}`)
+          : reserve(token, 5n, { reservation: `r-${token}` }),
+      ),
+    );
   }
 }
 
@@ -96,7 +115,9 @@ it('a real log is archived as far as it is closed, then all of it, then what was
   expect(await brief(archive(false))).toEqual(['183: 0 to 0 in 0', '184: 0 to 200 in 2', '185: 0 to 0 in 0']);
   expect(await brief(archive())).toEqual(['183: 0 to 0 in 0', '184: 200 to 241 in 1', '185: 0 to 1 in 1']);
   await decide(80, 'second');
-  expect(await brief(Promise.all([archive(), archive(), archive()]).then(([one]) => one))).toContain('184: 241 to 321 in 1');
+  expect(await brief(Promise.all([archive(), archive(), archive()]).then(([one]) => one))).toContain(
+    '184: 241 to 321 in 1',
+  );
   expect(await brief(archive())).toEqual(['183: 0 to 0 in 0', '184: 321 to 321 in 0', '185: 1 to 1 in 0']);
   await demandSound();
 });
@@ -109,7 +130,12 @@ it('projections that are folded from the archive alone equal those that are fold
     const fromShards = await rowsOf(shard);
     await projections.admin.query(`delete from projection.decision where shard_id = ${shard}`);
     const place = { estate: ESTATE, incarnation: INCARNATION, shard };
-    const [replayed] = await replayInto(projections.store, { store: store(), places: [place], by: 'test', signal: new AbortController().signal });
+    const [replayed] = await replayInto(projections.store, {
+      store: store(),
+      places: [place],
+      by: 'test',
+      signal: new AbortController().signal,
+    });
     expect(replayed).toEqual({ shard, position: log.bound, entries: Number(log.bound), error: null });
     expect(await rowsOf(shard)).toEqual(fromShards);
   }
@@ -123,15 +149,29 @@ it('what a failover lost stays in the archive, marked, and the projections are f
     update capstan.shard_head set position = 250 where shard_id = 184; commit`);
   term = 2;
   const granting = await leader.connect('agent');
-  await adoptTerm(granting, { ...SCOPE, term, reason: 'failover', shards: TEST_SHARDS.map((shard) => ({ shard, generation: 1, state: 'serving' as const })) });
+  await adoptTerm(granting, {
+    ...SCOPE,
+    term,
+    reason: 'failover',
+    shards: TEST_SHARDS.map((shard) => ({ shard, generation: 1, state: 'serving' as const })),
+  });
   await grantTestLease(leader, { term });
   await decide(40, 'third');
   const outcomes = await archive(false);
-  expect(outcomes.find(({ shard }) => shard === 184)).toMatchObject({ from: '321', to: '290', superseded: { first: '251', last: '321', by: { term: 2 } } });
+  expect(outcomes.find(({ shard }) => shard === 184)).toMatchObject({
+    from: '321',
+    to: '290',
+    superseded: { first: '251', last: '321', by: { term: 2 } },
+  });
   await demandSound();
   const place = { estate: ESTATE, incarnation: INCARNATION, shard: 184 };
   expect((await verifyShard({ store: store(), place })).strays.map(({ is }) => is)).toContain('superseded');
-  const [replayed] = await replayInto(projections.store, { store: store(), places: [place], by: 'test', signal: new AbortController().signal });
+  const [replayed] = await replayInto(projections.store, {
+    store: store(),
+    places: [place],
+    by: 'test',
+    signal: new AbortController().signal,
+  });
   expect(replayed).toMatchObject({ position: '290', error: null });
 });
 
@@ -141,11 +181,17 @@ it('a damaged archive changes nothing of a projection', async () => {
   const broken = new (class extends FolderStore {
     override async read(key: string): Promise<Buffer | undefined> {
       const bytes = await super.read(key);
-      if (key.includes('-0000000000000000200-') && bytes !== undefined) bytes[bytes.length - 9] = (bytes[bytes.length - 9] ?? 0) ^ 1;
+      if (key.includes('-0000000000000000200-') && bytes !== undefined)
+        bytes[bytes.length - 9] = (bytes[bytes.length - 9] ?? 0) ^ 1;
       return bytes;
     }
   })(folder);
-  const [replayed] = await replayInto(projections.store, { store: broken, places: [place], by: 'test', signal: new AbortController().signal });
+  const [replayed] = await replayInto(projections.store, {
+    store: broken,
+    places: [place],
+    by: 'test',
+    signal: new AbortController().signal,
+  });
   expect(replayed?.error).toContain('was changed');
   expect(await rowsOf(184)).toEqual(before);
 });

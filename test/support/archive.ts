@@ -30,8 +30,12 @@ export class MemoryStore implements ArchiveStore {
   }
 
   async *list(folder: string, after?: string): AsyncIterable<string> {
-    const below = [...this.objects.keys()].filter((key) => key.startsWith(folder)).map((key) => key.slice(folder.length));
-    const names = new Set(below.map((name) => (name.includes('/') ? name.slice(0, name.indexOf('/') + 1) : name)));
+    const below = [...this.objects.keys()]
+      .filter((key) => key.startsWith(folder))
+      .map((key) => key.slice(folder.length));
+    const names = new Set(
+      below.map((name) => (name.includes('/') ? name.slice(0, name.indexOf('/') + 1) : name)),
+    );
     for (const name of [...names].toSorted()) if (after === undefined || name > after) yield name;
   }
 

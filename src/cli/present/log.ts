@@ -5,8 +5,12 @@ import { table, text, type Section } from '../render/section.ts';
 import type { LogArchiveData, LogListData, LogReplayData, LogVerifyData } from '../schemas/log.ts';
 
 export const supersededData = ({ first, last, chain, by }: Superseded) => ({
-  ...{ first, last, chain },
-  ...{ generation: by.generation, term: by.term, cluster: by.cluster },
+  first,
+  last,
+  chain,
+  generation: by.generation,
+  term: by.term,
+  cluster: by.cluster,
 });
 
 export function archiveData(

@@ -42,7 +42,12 @@ export default class LogArchive extends CapstanCommand<typeof LogArchive> {
     const { archiveCommand } = await import('../../cli/log-command.ts');
     const progress = new Progress({ subject: 'log', noColor: this.flags['no-color'] });
     const { where, incarnation, outcomes, followed } = await archiveCommand({
-      ...{ estate, shards, close, progress, debug, signal: this.signal },
+      estate,
+      shards,
+      close,
+      progress,
+      debug,
+      signal: this.signal,
       followEveryMs: follow ? every : undefined,
     }).finally(() => progress.close());
     const once = archiveData(outcomes, { where, incarnation });

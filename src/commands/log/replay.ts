@@ -10,7 +10,8 @@ import { shardsFlag } from '../../cli/shard-list.ts';
 import { partialError, usageError } from '../../domain/errors.ts';
 
 export default class LogReplay extends CapstanCommand<typeof LogReplay> {
-  static override summary = 'Read the archived log back: fold the projections anew, or write it as JSON lines.';
+  static override summary =
+    'Read the archived log back: fold the projections anew, or write it as JSON lines.';
   static override description =
     'It asks neither etcd nor a shard. Each segment is checked before one entry of it is used; a shard of the projections is folded in one transaction, so a damaged archive changes nothing of it.';
   static override kind = 'LogReplay';
@@ -31,7 +32,11 @@ export default class LogReplay extends CapstanCommand<typeof LogReplay> {
     '<%= config.bin %> <%= command.id %> --into - --shards 184 --from 1 --to 100 | head',
   ];
   static override flags = {
-    into: string({ summary: 'projections; or a new file; - writes to stdout.', required: true, helpValue: 'projections|FILE|-' }),
+    into: string({
+      summary: 'projections; or a new file; - writes to stdout.',
+      required: true,
+      helpValue: 'projections|FILE|-',
+    }),
     shards: shardsFlag({ summary: 'Only these; default: all that are archived.' }),
     incarnation: string({ summary: 'Of the estate, where the archive holds several.', helpValue: 'ID' }),
     from: countFlag()({ summary: 'The first position; not into projections.' }),
@@ -41,14 +46,23 @@ export default class LogReplay extends CapstanCommand<typeof LogReplay> {
   protected override async execute(): Promise<CommandResult> {
     const { into, shards, incarnation, from, to } = this.flags;
     if (into === 'projections' && (from !== undefined || to !== undefined))
-      throw usageError('a projection is folded from the whole log: --from and --to are for lines', { code: 'flags_conflict' });
+      throw usageError('a projection is folded from the whole log: --from and --to are for lines', {
+        code: 'flags_conflict',
+      });
     if (into === '-' && this.output.machine)
-      throw usageError('--into - writes the log to stdout, where -o would write its result', { code: 'flags_conflict' });
+      throw usageError('--into - writes the log to stdout, where -o would write its result', {
+        code: 'flags_conflict',
+      });
     const estate = await openEstate(this.flags.config);
     const { replayCommand } = await import('../../cli/log-read-command.ts');
     const progress = new Progress({ subject: 'log', noColor: this.flags['no-color'] });
     const data = await replayCommand({
-      ...{ estate, shards, incarnation, into, progress, signal: this.signal },
+      estate,
+      shards,
+      incarnation,
+      into,
+      progress,
+      signal: this.signal,
       from: from === undefined ? undefined : BigInt(from),
       to: to === undefined ? undefined : BigInt(to),
     }).finally(() => progress.close());
@@ -61,11 +75,14 @@ export default class LogReplay extends CapstanCommand<typeof LogReplay> {
       ...(failed.length === 0
         ? {}
         : {
-            error: partialError(`${failed.length} of ${data.shards.length} shards were not replayed; the first: ${failed[0]?.error ?? ''}`, {
-              code: 'archive_partial',
-              next: 'capstan log verify',
-              data: { shards: failed.map(({ shard }) => shard) },
-            }),
+            error: partialError(
+              `${failed.length} of ${data.shards.length} shards were not replayed; the first: ${failed[0]?.error ?? ''}`,
+              {
+                code: 'archive_partial',
+                next: 'capstan log verify',
+                data: { shards: failed.map(({ shard }) => shard) },
+              },
+            ),
           }),
     };
   }

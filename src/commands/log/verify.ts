@@ -30,7 +30,11 @@ export default class LogVerify extends CapstanCommand<typeof LogVerify> {
     const { verifyCommand } = await import('../../cli/log-read-command.ts');
     const progress = new Progress({ subject: 'log', noColor: this.flags['no-color'] });
     const data = await verifyCommand({
-      ...{ estate, shards, incarnation, progress, signal: this.signal },
+      estate,
+      shards,
+      incarnation,
+      progress,
+      signal: this.signal,
       againstShards: against === 'shards',
     }).finally(() => progress.close());
     const [first] = data.problems;

@@ -20,12 +20,28 @@ async function readBack(store: MemoryStore, range: { from?: bigint; to?: bigint 
 test('full segments are archived, the rest only when it is asked for or old', async () => {
   const store = new MemoryStore();
   const holder = new LogHolder(log);
-  expect(await archiveNow(store, holder, { close: false })).toMatchObject({ from: '0', to: '200', segments: 4 });
-  expect(await archiveNow(store, holder, { close: false })).toMatchObject({ from: '200', to: '200', segments: 0 });
-  expect(await archiveNow(store, holder, { close: false, clock: clockAt(NEW + 86_400_000) })).toMatchObject({ to: '230', segments: 1 });
+  expect(await archiveNow(store, holder, { close: false })).toMatchObject({
+    from: '0',
+    to: '200',
+    segments: 4,
+  });
+  expect(await archiveNow(store, holder, { close: false })).toMatchObject({
+    from: '200',
+    to: '200',
+    segments: 0,
+  });
+  expect(await archiveNow(store, holder, { close: false, clock: clockAt(NEW + 86_400_000) })).toMatchObject({
+    to: '230',
+    segments: 1,
+  });
   expect(await readBack(store)).toEqual(log);
   expect(await readBack(store, { from: 45n, to: 160n })).toEqual(log.slice(44, 160));
-  expect(await verified(store)).toMatchObject({ position: '230', chain: chainOf(log), problems: [], strays: [] });
+  expect(await verified(store)).toMatchObject({
+    position: '230',
+    chain: chainOf(log),
+    problems: [],
+    strays: [],
+  });
 });
 
 test('nothing above the bound is archived, and a source that is behind changes nothing', async () => {
@@ -34,7 +50,11 @@ test('nothing above the bound is archived, and a source that is behind changes n
   holder.bound = 120;
   expect(await archiveNow(store, holder)).toMatchObject({ to: '120', bound: '120' });
   holder.bound = 90;
-  expect(await archiveNow(store, holder)).toMatchObject({ to: '120', segments: 0, behind: expect.stringContaining('120') as string });
+  expect(await archiveNow(store, holder)).toMatchObject({
+    to: '120',
+    segments: 0,
+    behind: expect.stringContaining('120') as string,
+  });
   holder.bound = undefined;
   expect(await archiveNow(store, holder)).toMatchObject({ from: '120', to: '230' });
   expect(await readBack(store)).toEqual(log);
@@ -50,7 +70,10 @@ test('killed before any object that it makes, the archive is the old one or the 
       made += 1;
       if (made > at) throw new Error('killed');
     };
-    const killed = await archiveNow(store, new LogHolder(log)).then(() => false, () => true);
+    const killed = await archiveNow(store, new LogHolder(log)).then(
+      () => false,
+      () => true,
+    );
     store.onCreate = () => undefined;
     const { problems } = await verified(store);
     expect({ at, problems }).toEqual({ at, problems: [] });
@@ -122,9 +145,16 @@ test('a failover that decided nothing yet is archived too', async () => {
   const store = new MemoryStore();
   await archiveNow(store, new LogHolder(log));
   const lineage = [lineageRow(1, 1, 1), lineageRow(1, 2, 101)];
-  expect(await archiveNow(store, new LogHolder(log.slice(0, 100), lineage))).toMatchObject({ to: '100', superseded: { first: '101' } });
+  expect(await archiveNow(store, new LogHolder(log.slice(0, 100), lineage))).toMatchObject({
+    to: '100',
+    superseded: { first: '101' },
+  });
   expect(await verified(store)).toMatchObject({ position: '100', problems: [] });
-  expect(await archiveNow(store, new LogHolder(log.slice(0, 100), lineage))).toMatchObject({ from: '100', to: '100', superseded: null });
+  expect(await archiveNow(store, new LogHolder(log.slice(0, 100), lineage))).toMatchObject({
+    from: '100',
+    to: '100',
+    superseded: null,
+  });
   expect(await listHeads(store, PLACE)).toHaveLength(6);
 });
 
@@ -133,9 +163,16 @@ test('a log that holds another entry under the same lineage is a conflict, and n
   await archiveNow(store, new LogHolder(log));
   const size = store.objects.size;
   const other = [...new LogModel().run(someCommands(230, 2)).entries, ...log.slice(0, 5)];
-  await expect(archiveNow(store, new LogHolder(other))).rejects.toMatchObject({ code: 'archive_conflict', exit: 3 });
-  const forged = LogModel.of(other.slice(0, 170), { generation: 1, term: 2 }).run(someCommands(80, 5)).entries;
+  await expect(archiveNow(store, new LogHolder(other))).rejects.toMatchObject({
+    code: 'archive_conflict',
+    exit: 3,
+  });
+  const forged = LogModel.of(other.slice(0, 170), { generation: 1, term: 2 }).run(
+    someCommands(80, 5),
+  ).entries;
   const lineage = [lineageRow(1, 1, 1), lineageRow(1, 2, 171)];
-  await expect(archiveNow(store, new LogHolder(forged, lineage))).rejects.toMatchObject({ code: 'archive_conflict' });
+  await expect(archiveNow(store, new LogHolder(forged, lineage))).rejects.toMatchObject({
+    code: 'archive_conflict',
+  });
   expect(store.objects.size).toBe(size);
 });

@@ -19,7 +19,9 @@ const names = async (store: FolderStore, under: string, after?: string) => {
 test('an object is made once, whole, and never changed; of many that make it at once one does', async () => {
   const store = new FolderStore(join(folder, 'deep', 'archive'));
   const made = await Promise.all(
-    Array.from({ length: 20 }, (_, n) => new FolderStore(store.where).create('a/b/one', Buffer.from(String(n).repeat(5_000)))),
+    Array.from({ length: 20 }, (_, n) =>
+      new FolderStore(store.where).create('a/b/one', Buffer.from(String(n).repeat(5_000))),
+    ),
   );
   expect(made.filter((result) => result === 'created')).toHaveLength(1);
   const text = (await store.read('a/b/one'))?.toString() ?? '';
@@ -43,7 +45,10 @@ test('a listing has names and folders in order, and no draft', async () => {
 test('drafts of an archiver that was killed are swept after an hour, not before', async () => {
   const incoming = join(folder, 'incoming');
   await mkdir(incoming);
-  for (const [name, minutes] of [['old', 90], ['young', 5]] as const) {
+  for (const [name, minutes] of [
+    ['old', 90],
+    ['young', 5],
+  ] as const) {
     await writeFile(join(incoming, name), 'half');
     const at = Date.now() / 1000 - minutes * 60;
     await utimes(join(incoming, name), at, at);

@@ -20,11 +20,14 @@ const kinds = async (): Promise<ProblemKind[]> => (await problems()).map(({ prob
 const segment = (index: number): string => store.keys('segments').at(index) ?? '';
 const nameOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
 
+async function readAll(): Promise<number> {
+  let entries = 0;
+  for await (const page of (await readArchive({ store, place: PLACE }))?.pages ?? []) entries += page.length;
+  return entries;
+}
+
 async function replayFails(): Promise<void> {
-  const read = async () => {
-    for await (const page of (await readArchive({ store, place: PLACE }))?.pages ?? []) expect(page.length).toBeGreaterThan(0);
-  };
-  await expect(read()).rejects.toMatchObject({ code: 'archive_damaged', exit: 3 });
+  await expect(readAll()).rejects.toMatchObject({ code: 'archive_damaged', exit: 3 });
 }
 
 test('a byte that was changed is found in every object, and the object is named', async () => {
@@ -33,7 +36,10 @@ test('a byte that was changed is found in every object, and the object is named'
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ 1;
       store.objects.set(key, changed);
-      expect((await problems()).map(({ object }) => object), `${key} at ${at}`).toContain(nameOf(key));
+      expect(
+        (await problems()).map(({ object }) => object),
+        `${key} at ${at}`,
+      ).toContain(nameOf(key));
     }
     store.objects.set(key, bytes);
   }
@@ -55,7 +61,9 @@ test('a segment that was cut off is damaged, and so is an empty one', async () =
   const bytes = store.objects.get(segment(2)) ?? Buffer.alloc(0);
   for (const length of [0, 10, 200, bytes.length - 1]) {
     store.objects.set(segment(2), bytes.subarray(0, length));
-    expect(await problems()).toMatchObject([{ problem: 'segment_damaged', object: nameOf(segment(2)), position: '101' }]);
+    expect(await problems()).toMatchObject([
+      { problem: 'segment_damaged', object: nameOf(segment(2)), position: '101' },
+    ]);
     await replayFails();
   }
 });
