@@ -1,5 +1,3 @@
-import type { Contract } from './contract.ts';
-
 /** What an estate has whose contract was written before these were promised. */
 const CADENCE: LogCadence = {
   beatEveryMs: 100,
@@ -27,5 +25,6 @@ export interface ReadPolicy {
   readonly waitMaxMs: number;
 }
 
-export const logCadenceOf = (contract: Pick<Contract, 'log'>): LogCadence => contract.log ?? CADENCE;
-export const readPolicyOf = (contract: Pick<Contract, 'reads'>): ReadPolicy => contract.reads ?? READS;
+export const logCadenceOf = (contract: { readonly log?: LogCadence }): LogCadence => contract.log ?? CADENCE;
+export const readPolicyOf = (contract: { readonly reads?: ReadPolicy }): ReadPolicy =>
+  contract.reads ?? READS;

@@ -1,12 +1,12 @@
 import { parseCommitToken } from '../../domain/commit-token.ts';
-import type { Answer } from './desk.ts';
+import type { CompletionLine } from '../history/types.ts';
 import type { Ask, SentBound } from './types.ts';
 
 /** The newest commit token that anybody was told for an issuer: what its reads are bound to. */
 export class NewestTokens {
   readonly #tokens = new Map<string, string>();
 
-  learn({ issuer, kind, result }: Answer): void {
+  learn({ issuer, kind, result }: Pick<CompletionLine, 'issuer' | 'kind' | 'result'>): void {
     if (kind !== 'ok' || result === null || !('commit_token' in result)) return;
     const { commit_token: token, outcome } = result;
     if (token === null || outcome === 'lost') return;
