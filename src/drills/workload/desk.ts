@@ -25,7 +25,7 @@ export interface DeskOptions {
   readonly deadlineMs: number;
 }
 
-type Answer = Omit<CompletionLine, 'i' | 't'>;
+export type Answer = Omit<CompletionLine, 'i' | 't'>;
 
 /** Sends requests as desks and operators do, over HTTP, and records each with what came of it. */
 export class Desk {
