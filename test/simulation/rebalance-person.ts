@@ -20,7 +20,13 @@ export const rebalancePerson: Person = (world, healed) => {
     rebuildWhatIsShut(world, healed);
   }
   if (world.scheduler.now < world.awayUntil) return;
-  if ((healed || random.chance(0.8)) && isFreeOf(world, healed, moves)) goOn(world, healed);
+  if (isFreeOf(world, healed, moves)) {
+    if (healed || random.chance(0.8)) goOn(world, healed);
+    return;
+  }
+  // One that waits for what doesn't come (clocks that say that a leader is silent, for one) is given up in the end.
+  const stuck = healed && random.chance(0.04) ? rebalanceIn(world) : undefined;
+  if (stuck !== undefined) end(world, stuck, streamsOf(world, stuck));
 };
 
 const moves = ({ task }: SimCoordinator): boolean =>
@@ -60,7 +66,7 @@ function goOn(world: World, healed: boolean): void {
     return;
   }
   const { id } = operation;
-  const streams = (world.eyes.moves?.streams ?? []).filter((stream) => stream.operation === id);
+  const streams = streamsOf(world, operation);
   if (streams.some(({ paused }) => paused) && (healed || random.chance(0.5)))
     world.coordinate({ kind: 'hold', id, paused: false });
   if (operation.phase !== 'standing') {
@@ -74,6 +80,9 @@ function goOn(world: World, healed: boolean): void {
 }
 
 type Streams = NonNullable<World['eyes']['moves']>['streams'];
+
+const streamsOf = (world: World, { id }: OperationRecord): Streams =>
+  (world.eyes.moves?.streams ?? []).filter((stream) => stream.operation === id);
 
 function nextGoal({ scheduler: { random } }: World, streams: Streams): MoveGoalKind {
   const away = streams.some(({ owner, from }) => owner !== from);
