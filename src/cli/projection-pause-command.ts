@@ -1,3 +1,4 @@
+import { counted } from '../domain/counted.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import type { Estate } from './estate.ts';
 import { namedShards, withProjectionsOf } from './projections.ts';
@@ -42,7 +43,7 @@ export async function runProjectionPause(about: {
     });
   }
   const data: ProjectionPauseData = { changed, paused, shards: shards === null ? null : [...shards] };
-  const what = shards === null ? 'all projections' : `the projections of ${shards.length} shards`;
+  const what = shards === null ? 'all projections' : `the projections of ${counted(shards.length, 'shard')}`;
   const state = paused ? 'paused' : 'not paused';
   return {
     kind,

@@ -13,7 +13,7 @@ import type { SandboxPaths } from './folders.ts';
 import { readSecretFile } from './secrets.ts';
 import { awaitCondition, type AwaitOptions, startProcesses } from './start.ts';
 import { hasProjections, type SandboxState } from './state.ts';
-import { PROJECTIONS_NODE, PROJECTOR_NODES } from './topology.ts';
+import { GATEWAY_NODES, type Node, PROJECTIONS_NODE, PROJECTOR_NODES } from './topology.ts';
 
 const OS_USER = 'postgres';
 
@@ -62,6 +62,12 @@ export async function awaitProjectors(waiting: Omit<BringProjectionsUp, 'state'>
     etcd.close();
   }
 }
+
+/** A projector that starts before its database waits for it. */
+export const daemonsOf = (state: SandboxState): readonly Node[] => [
+  ...GATEWAY_NODES,
+  ...(hasProjections(state) ? PROJECTOR_NODES : []),
+];
 
 /** The mark comes last: what an ended run has left half made is made anew. */
 async function makeData(paths: SandboxPaths): Promise<void> {

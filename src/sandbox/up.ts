@@ -1,19 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadContract } from '../config/contract.ts';
-import { type EstateConfig, loadEstateConfig } from '../config/estate-config.ts';
+import { loadEstateConfig } from '../config/estate-config.ts';
 import { type ClusterView, listClusterViews } from '../controlplane/cluster-view.ts';
-import { createCluster } from '../controlplane/create-cluster.ts';
-import { initEstate } from '../controlplane/init.ts';
 import { Keys } from '../controlplane/keys.ts';
 import { CapstanError, refusedError, unknownError } from '../domain/errors.ts';
-import { etcdFromConfig, etcdReaderFromConfig } from '../etcd/from-config.ts';
+import { etcdReaderFromConfig } from '../etcd/from-config.ts';
+import { createEstate } from './create-estate.ts';
 import { placeFurtherMembers } from './add-member.ts';
 import { clusterCondition, unprovedClaim } from './cluster-condition.ts';
 import { withFileLock } from './file-lock.ts';
 import { sandboxesFolder, sandboxLock, SandboxPaths } from './folders.ts';
 import { prepareSandbox } from './prepare.ts';
-import { awaitProjectors, bringProjectionsUp } from './projections.ts';
+import { awaitProjectors, bringProjectionsUp, daemonsOf } from './projections.ts';
 import { seedIssuers } from './seed.ts';
 import { awaitCondition, awaitEtcd, awaitLink, startProcesses } from './start.ts';
 import {
@@ -25,15 +23,7 @@ import {
   readSandboxState,
   type SandboxState,
 } from './state.ts';
-import {
-  CLUSTERS,
-  ETCD_NODES,
-  GATEWAY_NODES,
-  LINK_NODE,
-  MEMBER_NODES,
-  type Node,
-  PROJECTOR_NODES,
-} from './topology.ts';
+import { CLUSTERS, ETCD_NODES, GATEWAY_NODES, LINK_NODE, MEMBER_NODES } from './topology.ts';
 
 const LOCK_WAIT_MS = 15_000;
 const VIEW_POLL_MS = 300;
@@ -202,34 +192,6 @@ async function stateFor(
   );
 }
 
-/** `capstan init` and `capstan cluster create`, by the same operations; both change nothing the second time. */
-async function createEstate(paths: SandboxPaths, actor: string): Promise<void> {
-  const config = await firstMembers(paths);
-  const contract = await loadContract(config.contract);
-  const keys = new Keys(config.estate);
-  const etcd = await etcdFromConfig(config);
-  try {
-    await initEstate({ etcd, keys, config, contract, actor });
-    for (const { name: cluster } of CLUSTERS) await createCluster({ etcd, keys, config, cluster, actor });
-  } finally {
-    etcd.close();
-  }
-}
-
-/** The configuration as it was when the sandbox was made: who came later is taken in by `capstan member add`. */
-async function firstMembers(paths: SandboxPaths): Promise<EstateConfig> {
-  const config = await loadEstateConfig(paths.config);
-  const clusters = CLUSTERS.flatMap(({ name, members }) => {
-    const configured = config.clusters[name];
-    if (configured === undefined) return [];
-    const first = Object.entries(configured.members).filter(([member]) =>
-      members.some((one) => one.name === member),
-    );
-    return [[name, { ...configured, members: Object.fromEntries(first) }] as const];
-  });
-  return { ...config, clusters: Object.fromEntries(clusters) };
-}
-
 interface Waiting {
   readonly paths: SandboxPaths;
   readonly deadline: number;
@@ -287,12 +249,6 @@ async function withViews<T>(
     etcd.close();
   }
 }
-
-/** A projector that starts before its database waits for it. */
-const daemonsOf = (state: SandboxState): readonly Node[] => [
-  ...GATEWAY_NODES,
-  ...(hasProjections(state) ? PROJECTOR_NODES : []),
-];
 
 function awaitGateways(waiting: Waiting, state: SandboxState): Promise<void> {
   return awaitCondition({

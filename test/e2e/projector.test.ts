@@ -45,12 +45,11 @@ async function reserve(token: string): Promise<bigint> {
   return BigInt(position);
 }
 
-const queryable = (position: bigint) =>
-  waitUntil(
-    `shard ${SHARD} stands at ${position}`,
-    async () => BigInt((await show()).position) >= position,
-    WAIT_MS,
-  );
+async function queryable(position: bigint): Promise<bigint> {
+  const stands = async () => BigInt((await show()).position) >= position;
+  await waitUntil(`shard ${SHARD} stands at ${position}`, stands, WAIT_MS);
+  return BigInt((await show()).position);
+}
 
 const within = (what: string, wanted: boolean) =>
   waitUntil(what, async () => (await list()).withinBudget === wanted, WAIT_MS);
@@ -84,7 +83,8 @@ test(
   async () => {
     const holder = `projector-${(await show()).projector}`;
     await sandbox.capstan(['sandbox', 'kill', holder]);
-    await queryable(await reserve('taken-over'));
+    const position = await reserve('taken-over');
+    expect(await queryable(position)).toBe(position);
     await waitUntil(
       'one has all shards',
       async () => {
@@ -117,7 +117,7 @@ test(
       WAIT_MS,
     );
     await Promise.all(PROJECTORS.map((name) => sandbox.capstan(['sandbox', 'start', name])));
-    await queryable(position);
+    expect(await queryable(position)).toBe(position);
     await within('they are fresh again', true);
   },
   LONG_MS,

@@ -2,7 +2,6 @@
 import type { Client } from 'pg';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { Wake } from '../../src/clock/wake.ts';
-import type { EstateConfig } from '../../src/config/estate-config.ts';
 import { BoundedStore } from '../../src/projections/bounded-store.ts';
 import { readWholeLog } from '../../src/projections/log-pages.ts';
 import { LogSource } from '../../src/projections/log-source.ts';
@@ -21,6 +20,7 @@ import {
   type TestPair,
   waitUntil,
 } from './postgres.ts';
+import { clusterConfig } from './cluster-config.ts';
 import { startProjections, type TestProjections } from './projections.ts';
 
 export const LEADER: Source = { member: 'leader', kind: 'leader', soleVoter: false };
@@ -198,7 +198,7 @@ export class ProjectorGround {
 
   source(deadlineMs: number, onTrouble?: (trouble: { member: string; why: string }) => void): LogSource {
     return new LogSource({
-      config: this.#config(),
+      config: clusterConfig(this.pair.leader, this.#addresses),
       region: 'here',
       applicationName: 'test-projector',
       deadlineMs,
@@ -262,43 +262,5 @@ export class ProjectorGround {
     if (read.kind === 'read' && read.at !== null) {
       await beat(this.#agent, CLUSTER, { ...read, at: read.at }, DEADLINE);
     }
-  }
-
-  #config(): EstateConfig {
-    process.env['TEST_READER_PASSWORD'] = this.pair.leader.passwordOf('reader');
-    const secret = { env: 'TEST_READER_PASSWORD' };
-    const memberAt = (address: string) => ({
-      region: 'here',
-      role: 'voter' as const,
-      dataDir: '/nowhere',
-      listen: address,
-      address: { default: address },
-    });
-    const members = Object.fromEntries(
-      [...this.#addresses].map(([member, address]) => [member, memberAt(address)]),
-    );
-    return {
-      source: 'capstan.yaml',
-      estate: 'test',
-      etcd: { endpoints: { default: [] } },
-      postgres: {
-        database: this.pair.leader.database,
-        osUser: 'postgres',
-        tls: { mode: 'disable' },
-        passwords: {
-          superuser: secret,
-          replication: secret,
-          gateway: secret,
-          app: secret,
-          agent: secret,
-          operator: secret,
-          reader: secret,
-        },
-      },
-      contract: 'contract.yaml',
-      clusters: { c1: { homeRegion: 'here', bootstrapMember: 'leader', members } },
-      gateways: {},
-      projectors: {},
-    };
   }
 }

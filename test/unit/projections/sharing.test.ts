@@ -11,15 +11,14 @@ test('each shard has one holder, and all reckon the same, whatever the order of 
 
 test('shards are spread about evenly', () => {
   const held = Map.groupBy(SHARDS, (shard) => holderOf(shard, ['new-york', 'madrid', 'third']));
-  for (const shards of held.values()) expect(shards.length).toBeGreaterThan(480 / 3 / 1.5);
+  expect(Math.min(...[...held.values()].map(({ length }) => length))).toBeGreaterThan(480 / 3 / 1.5);
 });
 
 test('a name that goes moves its own shards and no others', () => {
-  for (const shard of SHARDS) {
-    const before = holderOf(shard, ['a', 'b', 'c']);
-    const after = holderOf(shard, ['a', 'b']);
-    if (before !== 'c') expect(after).toBe(before);
-  }
+  const stays = SHARDS.filter((shard) => holderOf(shard, ['a', 'b', 'c']) !== 'c');
+  expect(stays.map((shard) => holderOf(shard, ['a', 'b']))).toEqual(
+    stays.map((shard) => holderOf(shard, ['a', 'b', 'c'])),
+  );
 });
 
 test('nobody holds a shard when nobody lives', () => {

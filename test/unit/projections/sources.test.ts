@@ -10,6 +10,8 @@ const MEMBERS = {
   new: { region: 'madrid', role: 'learner' },
 } as const;
 
+const record = <T>(value: T) => ({ value, revision: '1' });
+
 function viewOf({
   members = MEMBERS,
   leader = 'ny-1',
@@ -23,7 +25,6 @@ function viewOf({
   inSync?: string[];
   inSyncTerm?: number;
 } = {}): ClusterView {
-  const record = <T>(value: T) => ({ value, revision: '1' });
   return {
     ...emptyClusterView('c1'),
     authority: record({ term: 3, leader, phase, operation: null, prefix: null, since: '' }),
@@ -54,9 +55,10 @@ test('among equals the own region goes first', () => {
   expect(order(view, 'new-york')?.slice(0, 2)).toEqual(['ny-2 in-sync', 'mad-2 in-sync']);
 });
 
+const soleVoters = (view: ClusterView) =>
+  sourcesOf(view, 'new-york')?.members.flatMap(({ member, soleVoter }) => (soleVoter ? [member] : []));
+
 test('only the one voter beside the leader, and only while it is in sync, may be quoted up to its head', () => {
-  const soleVoters = (view: ClusterView) =>
-    sourcesOf(view, 'new-york')?.members.flatMap(({ member, soleVoter }) => (soleVoter ? [member] : []));
   expect(soleVoters(viewOf())).toEqual(['ny-2']);
   expect(soleVoters(viewOf({ inSync: [] }))).toEqual([]);
   expect(soleVoters(viewOf({ inSyncTerm: 2 }))).toEqual([]);

@@ -124,3 +124,25 @@ test('a further member is in the estate and on the link, under the next free nam
 test('no port is used twice', () => {
   expect(new Set(names).size).toBe(names.length);
 });
+
+test('a sandbox that was made before there were projections has none of it, and is an estate all the same', async () => {
+  const ports = Object.fromEntries(
+    Object.entries(state.ports).filter(([name]) => !name.startsWith('projections/')),
+  );
+  const old = { ...state, ports };
+  expect(nodesOf(old).filter(({ kind }) => kind === 'projections' || kind === 'projector')).toEqual([]);
+  expect(nodesOf(state).map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['projections', 'projector-new-york', 'projector-madrid']),
+  );
+  expect(routesOf(old).map(({ label }) => label)).not.toContain('projections');
+  const folder = await mkdtemp(join(tmpdir(), 'capstan-unit-'));
+  try {
+    const file = join(folder, 'capstan.yaml');
+    await writeFile(file, estateYaml(old));
+    expect(await loadEstateConfig(file)).toMatchObject({ projectors: {} });
+    await writeFile(file, estateYaml(state));
+    expect(Object.keys((await loadEstateConfig(file)).projectors)).toEqual(['new-york', 'madrid']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
