@@ -108,7 +108,8 @@ describe('compliance search', () => {
   it('puts what has the very id first, then the issuer, then words; newest first', async () => {
     const wanted = rowsAt().find((row) => row.event === 'reserved' && row.issuer === 'MUNI-77');
     const found = await reader.search({ query: { text: wanted?.token ?? '' }, shards: SHARDS, limit: 5 });
-    expect(found.found[0]).toMatchObject({ match: 'id', token: wanted?.token });
+    expect(found.found.map(({ match }) => match)).toEqual(SHARDS.map(() => 'id'));
+    expect(found.found[0]?.token).toBe(wanted?.token);
     const named = await searchAll({ text: 'MUNI-77' }, 100);
     // A row of another issuer has both words too, in its desk and its token.
     expect(new Set(named.map(({ match }) => match))).toEqual(new Set(['issuer', 'words']));
