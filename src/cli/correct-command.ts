@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CapstanError, messageOf, refusedError, unknownError, usageError } from '../domain/errors.ts';
+import { type CapstanError, messageOf, refusedError, unknownError, usageError } from '../domain/errors.ts';
 import { CLIENT_ID_RULE, isClientId } from '../domain/identifiers.ts';
 import { formatAmount, parseAmount } from '../domain/money.ts';
 import type { EtcdPort } from '../etcd/port.ts';

@@ -1,3 +1,4 @@
+import { assertNever } from '../../domain/errors.ts';
 import type { SqlClient } from '../../postgres/sql-client.ts';
 import type { DecisionRow } from '../fold.ts';
 import { likeText, type SearchQuery, tsQueryText } from '../search-query.ts';
@@ -25,19 +26,23 @@ export interface SearchPage {
 /** What is common is found among the newest: its index would have to sort half of the table. */
 const WINDOW_ROWS = 5_000;
 /** Ways that find few rows, whatever the text. */
-const NARROW: readonly Match[] = ['id', 'issuer'];
+const NARROW: ReadonlySet<Match> = new Set(['id', 'issuer']);
 
 /**
  * The newest decisions that match in one way and in no better one, as of the given positions. They are sought among the newest of all
  * first; only if these hold too few does the index of that way serve.
  */
 export async function searchDecisions(client: SqlClient, page: SearchPage): Promise<FoundDecision[]> {
-  if (!NARROW.includes(page.match)) {
+  if (!NARROW.has(page.match)) {
     const newest = await search(client, page, WINDOW_ROWS);
     if (newest.length === page.limit) return newest;
   }
   return search(client, page, undefined);
 }
+
+/** What wasn't yet so at the page's positions isn't shown. */
+const released = (column: string): string =>
+  `case when d.released_position <= ($1::bigint[])[d.shard_id + 1] then ${column} end`;
 
 async function search(
   client: SqlClient,
@@ -59,8 +64,6 @@ async function search(
     ...filterConditions(query, status, param),
   ];
   const order = 'order by d.decided_at desc, d.shard_id desc, d.position desc';
-  const released = (column: string): string =>
-    `case when d.released_position <= ($1::bigint[])[d.shard_id + 1] then ${column} end`;
   const rowsFrom =
     windowRows === undefined
       ? 'projection.decision d'
@@ -115,6 +118,8 @@ function matchConditions(text: string, match: Match, param: Param): string[] {
         `not (${wordsMatch()})`,
         `not ${isId()}`,
       ];
+    default:
+      return assertNever(match);
   }
 }
 
