@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { FolderStore } from '../../src/archive/folder-store.ts';
 import { readArchive } from '../../src/archive/read-archive.ts';
@@ -10,7 +11,7 @@ import { verifyShard } from '../../src/archive/verify-shard.ts';
 import { archiveNow, LogHolder, PLACE } from '../support/archive.ts';
 import { LogModel, someCommands } from '../support/log-model.ts';
 
-const MAIN = join(import.meta.dirname, '../support/archive-main.ts');
+const MAIN = fileURLToPath(new URL('../support/archive-main.ts', import.meta.url));
 const log = new LogModel().run(someCommands(230)).entries;
 let folder: string;
 beforeEach(async () => {
