@@ -69,9 +69,11 @@ it('a log is archived there, forked, and verified', async () => {
   });
 });
 
+/** What making an object with other options ends in. */
+const told = async (changed: Partial<S3StoreOptions>): Promise<unknown> =>
+  new S3Store({ ...options, ...changed }).create('x', Buffer.from('x')).catch((error: unknown) => error);
+
 it('a wrong key, a bucket that is not there and a store that is away are told, without the key', async () => {
-  const told = async (changed: Partial<S3StoreOptions>) =>
-    new S3Store({ ...options, ...changed }).create('x', Buffer.from('x')).catch((error: Error) => error);
   for (const changed of [{ secretKey: 'other' }, { bucket: 'absent' }, { endpoint: 'http://127.0.0.1:1' }]) {
     const error = await told(changed);
     expect(error).toMatchObject({ code: 'archive_unreachable', exit: 7 });
