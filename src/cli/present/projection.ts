@@ -16,7 +16,7 @@ const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
   { header: 'STATES', value: statesOf },
   {
     header: 'READ FROM',
-    value: ({ sources }) => sources.map(({ member }) => member ?? 'nobody').join(', '),
+    value: ({ sources }) => [...new Set(sources.map(({ member }) => member ?? 'nobody'))].join(', '),
     shrink: true,
   },
   { header: 'AS OF', value: ({ asOf }) => asOf, wide: true },
