@@ -43,7 +43,7 @@ const EXPECTED: readonly Expected[] = [
     planted: 'freezes-while-receiving',
     breaks: 'nothing-confirmed-is-lost',
     only: ['failover', 'cut from etcd', 'delays'],
-    from: 285,
+    from: 2604,
   },
   {
     planted: 'journals-without-the-revision',
