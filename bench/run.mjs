@@ -1,4 +1,4 @@
-// `npm run bench [decide|cli|switchover|rebalance|history|rebalance-plan|failover|archive …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
+// `npm run bench [decide|cli|switchover|rebalance|history|rebalance-plan|projections|archive|failover …]`: starts a sandbox of its own if one is needed, runs the benchmarks one after the other, takes it down.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -10,12 +10,13 @@ const BENCHES = [
   'history',
   'rebalance-plan',
   'archive',
+  'projections',
   'failover',
 ];
 /** Only when it is named: it installs Patroni to be measured beside. */
 const BY_NAME_ONLY = new Set(['failover']);
 /** Need nothing but a file, or make what they need. */
-const WITHOUT_SANDBOX = new Set(['history', 'rebalance-plan', 'failover', 'archive']);
+const WITHOUT_SANDBOX = new Set(['history', 'rebalance-plan', 'projections', 'archive', 'failover']);
 const here = import.meta.dirname;
 const capstan = join(here, '..', 'bin', 'capstan');
 const wanted = process.argv.slice(2);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { SqlClient } from '../postgres/sql-client.ts';
+import type { AskClient } from '../reservations/ask.ts';
 import { messageOf, unreachableError } from '../domain/errors.ts';
 import { closeConnection, dropConnection } from '../postgres/connection.ts';
 
@@ -11,7 +11,7 @@ export interface Session {
     timeoutMs?: number,
   ): Promise<R[]>;
   one<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[], timeoutMs?: number): Promise<R>;
-  use<T>(work: (client: SqlClient) => Promise<T>, timeoutMs?: number): Promise<T>;
+  use<T>(work: (client: AskClient) => Promise<T>, timeoutMs?: number): Promise<T>;
   drop(): void;
   close(): Promise<void>;
 }
@@ -44,7 +44,7 @@ export class LocalSession implements Session {
   }
 
   /** As `query`, for work that takes a client. */
-  async use<T>(work: (client: SqlClient) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
+  async use<T>(work: (client: AskClient) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
     const client = this.#client ?? this.#open();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -2,6 +2,7 @@ import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import { renewLease } from '../controlplane/lease.ts';
 import { leaseDemandsFollowers } from '../reservations/state-sql.ts';
 import { AutomaticFailover } from './automatic/automatic-failover.ts';
+import { Beats } from './beats.ts';
 import { carryOut } from './carry-out.ts';
 import { ClaimPublisher } from './claim-publisher.ts';
 import type { DataMaker } from './data-maker.ts';
@@ -168,7 +169,13 @@ export async function runParts(agent: AgentParts): Promise<void> {
             leaseLeftMs: () => keeper.leaseLeftMs,
           }),
         ];
-  const loops = [reconciler, keeper, lag, heartbeat, automatic, preparer, ...moves];
+  const beats = new Beats({
+    context,
+    session: postgres.session('confirmed', 'agent', { waits: true }),
+    watch,
+    leaseLeftMs: () => keeper.leaseLeftMs,
+  });
+  const loops = [reconciler, keeper, lag, heartbeat, beats, automatic, preparer, ...moves];
   await Promise.all(loops.map((loop) => loop.run(signal)));
   await keeper.withdraw('the agent is shutting down', { lost: false });
   const open = [postgres.adopter, leaseSession, syncSession, lagSession, book];

@@ -20,7 +20,7 @@ export async function settleCommand(options: {
   const { etcd, keys, request, interactive, yes } = options;
   const { token, issuer } = request;
   await confirmYes({ interactive, yes, action: `make token ${token} of ${issuer} final as abandoned` });
-  const [{ settleToken }, { currentActor }, { appendAudit }] = await Promise.all([
+  const [{ settleToken }, { currentActor, deskOf }, { appendAudit }] = await Promise.all([
     import('../gateway/token-resolution.ts'),
     import('../controlplane/actor.ts'),
     import('../controlplane/audit.ts'),
@@ -46,10 +46,3 @@ export async function settleCommand(options: {
   // Only an absent token gets here, so `abandoned` was written by this very call.
   return { data: tokenData(settled, settled.status === 'abandoned'), warnings: unaudited };
 }
-
-/** The actor in the spelling that the decision contract takes for a desk. */
-const deskOf = (actor: string) =>
-  actor
-    .replaceAll(/[^A-Za-z0-9._:@+-]/g, '-')
-    .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 128);

@@ -53,6 +53,15 @@ const schema = z.strictObject({
   projections: z
     .strictObject({ dashboardBudget: duration, searchBudget: duration, riskBudget: duration })
     .optional(),
+  log: z
+    .strictObject({
+      beatEvery: duration,
+      idleBeatEvery: duration,
+      pollEvery: duration,
+      idlePollEvery: duration,
+    })
+    .optional(),
+  reads: z.strictObject({ whenBehind: z.enum(['leader', 'wait']), waitMax: duration }).optional(),
   admission: z.strictObject({
     queuePerShardMax: count,
     batchCommandsMax: count.max(COMMANDS_MAX, `must be at most ${COMMANDS_MAX}`),
@@ -81,6 +90,7 @@ function contradictions(contract: Contract): string[] {
     ],
     [deadlines.lockWaitMs < deadlines.decisionMs, 'deadlines.lockWait must be below deadlines.decision'],
     ...failoverRules(contract),
+    ...readingRules(contract),
     [
       liveness.heartbeatEveryMs * 2 < liveness.heartbeatTtlMs,
       'liveness.heartbeatTtl must exceed twice liveness.heartbeatEvery',
@@ -114,6 +124,22 @@ function failoverRules(contract: Contract): readonly [boolean, string][] {
   ];
 }
 
+function readingRules({ log, reads, deadlines }: Contract): readonly [boolean, string][] {
+  return [
+    [log === undefined || log.beatEveryMs > 0, 'log.beatEvery must be more than nothing'],
+    [
+      log === undefined || log.beatEveryMs <= log.idleBeatEveryMs,
+      'log.idleBeatEvery must be at least log.beatEvery',
+    ],
+    [log === undefined || log.pollEveryMs > 0, 'log.pollEvery must be more than nothing'],
+    [
+      log === undefined || log.pollEveryMs <= log.idlePollEveryMs,
+      'log.idlePollEvery must be at least log.pollEvery',
+    ],
+    [reads === undefined || reads.waitMaxMs < deadlines.readMs, 'reads.waitMax must be below deadlines.read'],
+  ];
+}
+
 /**
  * Reads a contract's YAML text. Throws CapstanError `contract_invalid` (exit 2) that names each field at fault.
  */
@@ -137,6 +163,8 @@ export function parseContract(text: string, source: string): Contract {
     failover,
     movePause,
     deadlines,
+    log,
+    reads,
     projections,
     admission,
     liveness,
@@ -183,6 +211,17 @@ export function parseContract(text: string, source: string): Contract {
             riskMs: projections.riskBudget,
           },
         }),
+    ...(log === undefined
+      ? {}
+      : {
+          log: {
+            beatEveryMs: log.beatEvery,
+            idleBeatEveryMs: log.idleBeatEvery,
+            pollEveryMs: log.pollEvery,
+            idlePollEveryMs: log.idlePollEvery,
+          },
+        }),
+    ...(reads === undefined ? {} : { reads: { whenBehind: reads.whenBehind, waitMaxMs: reads.waitMax } }),
     admission,
     liveness: {
       heartbeatEveryMs: liveness.heartbeatEvery,

@@ -12,6 +12,13 @@ export function currentActor(env: NodeJS.ProcessEnv = process.env): string {
   return actor.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, ACTOR_CHARS_MAX);
 }
 
+/** The actor in the spelling that the decision contract takes for a desk. */
+export const deskOf = (actor: string): string =>
+  actor
+    .replaceAll(/[^A-Za-z0-9._:@+-]/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 128);
+
 function userName(): string {
   try {
     return userInfo().username;

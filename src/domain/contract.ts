@@ -1,3 +1,5 @@
+import type { LogCadence, ReadPolicy } from './reading.ts';
+
 /** What agents may do without a person. An estate that was made before this existed has none: nothing is automatic. */
 export interface FailoverPolicy {
   readonly automatic: boolean;
@@ -64,6 +66,9 @@ export interface Contract {
     readonly openMs: number;
   };
   readonly projections?: ProjectionBudgets;
+  /** An estate that was made before these existed has neither: src/domain/reading.ts says what holds then. */
+  readonly log?: LogCadence;
+  readonly reads?: ReadPolicy;
   readonly admission: { readonly queuePerShardMax: number; readonly batchCommandsMax: number };
   readonly liveness: {
     readonly heartbeatEveryMs: number;

@@ -17,8 +17,8 @@ export function demandIdentity(
   }
   const roles = typeof role === 'string' ? [role] : role;
   if (roles !== undefined && !roles.includes(identity.role)) {
-    const keys = roles.map((one) => ARTICLE[one]).join(' or ');
-    throw new ProblemError('forbidden', { detail: `this takes the key of ${keys}`, effect: 'none' });
+    const whose = roles.map((one) => ARTICLE[one]).join(' or ');
+    throw new ProblemError('forbidden', { detail: `this takes the key of ${whose}`, effect: 'none' });
   }
   return identity;
 }

@@ -2,6 +2,7 @@ import type { Contract } from '../domain/contract.ts';
 import type { Command } from '../reservations/types.ts';
 import type { Answer } from './answer.ts';
 import type { Batcher } from './batcher.ts';
+import type { FollowerConnections } from './follower-connections.ts';
 import type { KeyRing } from './keys.ts';
 import type { LeaseObserver } from './lease-observer.ts';
 import type { LeaderConnections } from './leader-connections.ts';
@@ -18,6 +19,7 @@ export interface GatewayContext {
   readonly routes: RouteTable;
   readonly batcher: Batcher<Command, Answer>;
   readonly connections: LeaderConnections;
+  readonly followers: FollowerConnections;
   readonly leases: LeaseObserver;
   readonly losses: LossBook;
   /** Undefined: the estate keeps none. */

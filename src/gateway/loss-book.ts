@@ -105,6 +105,17 @@ export class LossBook {
     return undefined;
   }
 
+  /** The failover that gave a position to a later authority, by that authority's cluster and term. */
+  losingOf(
+    { shard, position }: { readonly shard: number; readonly position: bigint },
+    to: { readonly cluster: string; readonly term: number },
+  ): string | undefined {
+    return this.#naming(shard).find(
+      ({ cluster, term, positions }) =>
+        cluster === to.cluster && term === to.term && BigInt(positions[String(shard)] ?? position) < position,
+    )?.operation;
+  }
+
   /** By the shard itself, wherever it is owned by now. The newest first. */
   #naming(shard: number): readonly LossRecord[] {
     const found: LossRecord[] = [];

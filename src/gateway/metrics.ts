@@ -21,6 +21,7 @@ export class GatewayMetrics {
   readonly #throttled: Counter<'cluster'>;
   readonly #staleness: Histogram<'question'>;
   readonly #outOfBudget: Counter<'question'>;
+  readonly #reads: Counter<'served_by' | 'outcome'>;
   readonly #children = new Map<string, Counter.Internal>();
 
   constructor() {
@@ -70,6 +71,17 @@ export class GatewayMetrics {
       labelNames: ['question'],
       registers,
     });
+    this.#reads = new Counter({
+      name: 'capstan_gateway_reads_total',
+      help: 'Reads of issuers by who showed them and what came of it; a follower that was behind is counted beside what came then.',
+      labelNames: ['served_by', 'outcome'],
+      registers,
+    });
+  }
+
+  /** A read by who answered it: `leader`, `follower` or `nobody`, and what came of it: `shown`, `behind`, or a problem's code. */
+  read(served_by: string, outcome: string): void {
+    this.#reads.labels({ served_by, outcome }).inc();
   }
 
   /** Gauges that are read when somebody asks. */

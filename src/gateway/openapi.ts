@@ -58,6 +58,11 @@ const AUTHORITY_HEADERS = {
   'Capstan-Rpo-Action':
     'What the RPO gate does now: `throttle`, `close` or `degrade`, as the contract says; else `none`, or `unknown`.',
   'Capstan-Durability': '`sync`: held by the same-region follower; `degraded`: by the leader alone.',
+  'Capstan-Served-By': 'Reads of issuers: `leader` or `follower`, and the member.',
+  'Capstan-Position':
+    'Reads of issuers: the commit token of the state that is shown; absent while nothing was decided in its shard.',
+  'Capstan-Staleness-Ms':
+    'Reads of issuers: the answer lacks nothing that was confirmed longer ago; 0 from a leader; `unknown` is not zero.',
   'Capstan-Lost-Before':
     'Only with a decision under a token whose earlier decision a failover lost: that operation; `unknown` while it can’t be told.',
 } as const;
@@ -117,6 +122,13 @@ const idempotencyKey = {
   in: 'header',
   required: false,
   description: 'An alias of `reservation_token`; both must agree.',
+  schema: { type: 'string' },
+};
+const commitTokenHeader = {
+  name: 'Capstan-Commit-Token',
+  in: 'header',
+  required: false,
+  description: 'An alias of `commit_token`; both must agree.',
   schema: { type: 'string' },
 };
 const pathParameter = (name: string, description: string) => ({
@@ -186,18 +198,28 @@ function paths() {
     '/issuers/{id}': {
       get: {
         operationId: 'issuer',
-        summary: 'An issuer’s limit and exposure, from its leader.',
+        summary:
+          'An issuer’s limit and exposure, from its leader; with a bound, from a follower of this region that is within it, if there is one.',
         security: secured,
-        parameters: [pathParameter('id', 'The issuer.')],
+        parameters: [
+          pathParameter('id', 'The issuer.'),
+          ...queryParameters(schemas.issuerQuery),
+          commitTokenHeader,
+        ],
         responses: { ...refusals, ...readReplies('Issuer') },
       },
     },
     '/issuers/{id}/open-reservations': {
       get: {
         operationId: 'openReservations',
-        summary: 'An issuer’s open reservations in pages, from its leader.',
+        summary:
+          'An issuer’s open reservations in pages, from its leader; with a bound, from a follower of this region that is within it, if there is one.',
         security: secured,
-        parameters: [pathParameter('id', 'The issuer.'), ...queryParameters(schemas.openReservationsQuery)],
+        parameters: [
+          pathParameter('id', 'The issuer.'),
+          ...queryParameters(schemas.openReservationsQuery),
+          commitTokenHeader,
+        ],
         responses: { ...refusals, ...readReplies('OpenReservations') },
       },
     },
@@ -266,9 +288,17 @@ function paths() {
 }
 
 const readReplies = (name: Component) => ({
-  200: json('As the leader shows it, and its followers hold it.', name),
+  200: json(
+    'As the leader shows it, and its followers hold it; or as a follower does, within the bounds.',
+    name,
+  ),
   404: problemReply('The issuer has no limit yet.'),
-  503: unavailable('Not to be had now, or not yet held by the follower (`not_yet_durable`).'),
+  409: problemReply(
+    'A failover lost what the commit token names (`commit_token_lost`, with the operation), its authority never had it (`commit_token_unknown`), or the state of the first page can’t be shown any more (`page_expired`).',
+  ),
+  503: unavailable(
+    'Not to be had now, or not yet held by the follower (`not_yet_durable`); or nobody meets the bound (`commit_token_behind`, `staleness_bound_unmet`): never an older answer.',
+  ),
 });
 
 function componentSchemas() {

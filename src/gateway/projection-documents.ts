@@ -126,13 +126,14 @@ interface Sum {
   overLimit: number;
 }
 
+const nothing = (): Sum => ({ reserved: 0n, limit: 0n, open: 0n, issuers: 0, overLimit: 0 });
+
 /** By region: the home of the cluster that owns the shard now; null while nobody knows it. */
 export function riskDocument(report: RiskReport, view: EstateView): z.infer<typeof riskReply> {
   const regionOf = (shard: number): string | null => {
     const cluster = view.shards.get(shard)?.value.cluster;
     return (cluster === undefined ? undefined : view.clusters.get(cluster)?.record?.value.homeRegion) ?? null;
   };
-  const nothing = (): Sum => ({ reserved: 0n, limit: 0n, open: 0n, issuers: 0, overLimit: 0 });
   const total = nothing();
   const regions = new Map<string | null, Sum>();
   const shards = report.shards.map((row) => {

@@ -19,6 +19,7 @@ import { type Answer, refusedAnswer, UNKNOWN } from './answer.ts';
 import { Batcher } from './batcher.ts';
 import type { Permit } from './sending.ts';
 import { DecisionSender } from './decision-sender.ts';
+import { FollowerConnections } from './follower-connections.ts';
 import { KeyFile } from './key-file.ts';
 import { Grants } from './grants.ts';
 import { LeaderConnections } from './leader-connections.ts';
@@ -172,12 +173,9 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
   const routes = new RouteTable(live);
   const metrics = new GatewayMetrics();
   const leases = new LeaseObserver(live, contract);
-  const connections = new LeaderConnections({
-    config,
-    region: own.region,
-    applicationName: `capstan-gateway-${gateway}`,
-    contract,
-  });
+  const reached = { config, region: own.region, applicationName: `capstan-gateway-${gateway}`, contract };
+  const connections = new LeaderConnections(reached);
+  const followers = new FollowerConnections(reached);
   const stopFollowing = live.onChange(({ clusters }) => {
     for (const [cluster, { authority, handoverRequest }] of clusters) {
       if (authority?.value.phase === 'open') connections.follow(cluster, authority.value.leader);
@@ -231,8 +229,9 @@ function assemble({ config, gateway, own, live, contract, logger }: AssembleOpti
     grants.close();
     leases.close();
     connections.close();
+    followers.close();
   };
-  return { routes, metrics, leases, connections, batcher, close };
+  return { routes, metrics, leases, connections, followers, batcher, close };
 }
 
 const NO_PERMIT: Permit = { release: () => undefined };

@@ -170,8 +170,14 @@ export const openReservationsReply = z
       }),
     ),
     next_after: clientId.nullable(),
+    at: commitToken.nullable(),
+    next: z.string().nullable(),
   })
-  .meta({ id: 'OpenReservations', description: 'Ordered by reservation_id; pass next_after as `after`.' });
+  .meta({
+    id: 'OpenReservations',
+    description:
+      'Ordered by reservation_id. All pages show the state at one position if each is asked for with `at` of the first: `next` is that request; null on the last page.',
+  });
 
 export const problem = z
   .looseObject({
@@ -252,9 +258,31 @@ export const readiness = z
       'Without parameters: whether this gateway can serve anything. One cluster in trouble drains no other.',
   });
 
+const STALENESS_MS_MAX = 86_400_000;
+const bounds = {
+  commit_token: commitToken
+    .optional()
+    .meta({ description: 'The answer reflects it. The header Capstan-Commit-Token is an alias.' }),
+  max_staleness_ms: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(STALENESS_MS_MAX)
+    .optional()
+    .meta({ description: 'The answer lacks nothing that was confirmed longer ago.' }),
+  when_behind: z.enum(['leader', 'wait', 'fail']).optional().meta({
+    description:
+      'Where no follower of this region is within the bounds: ask the leader, wait for the follower first, or fail. The contract has the default.',
+  }),
+};
+export const issuerQuery = z.strictObject(bounds);
 export const openReservationsQuery = z.strictObject({
   after: clientId.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
+  at: commitToken
+    .optional()
+    .meta({ description: 'The state to show: `at` of the first page, so that all pages show one state.' }),
+  ...bounds,
 });
 export const readinessQuery = z.strictObject({
   cluster: z.string().optional(),

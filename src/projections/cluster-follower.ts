@@ -5,7 +5,7 @@ import type { EstateView } from '../controlplane/estate-snapshot.ts';
 import type { ShardId } from '../domain/shard.ts';
 import type { Logger } from 'pino';
 import { LogSource } from './log-source.ts';
-import { PROJECTOR_PACE } from './pace.ts';
+import type { PaceOptions } from './pace.ts';
 import { type RebuildOutcome, RebuildQueue } from './rebuild-queue.ts';
 import type { Sharing } from './sharing.ts';
 import { sameSources, sourcesOf } from './sources.ts';
@@ -21,6 +21,7 @@ export interface ClusterFollowerOptions {
   readonly sharing: Sharing;
   readonly view: () => EstateView;
   readonly readMs: number;
+  readonly pace: PaceOptions;
   readonly logger: Logger;
   readonly onRebuilt: (outcome: RebuildOutcome & { readonly cluster: string }) => void;
 }
@@ -38,7 +39,7 @@ export class ClusterFollower {
 
   constructor(options: ClusterFollowerOptions) {
     this.#options = options;
-    const { config, cluster, projector, region, store, readMs, logger, onRebuilt } = options;
+    const { config, cluster, projector, region, store, readMs, pace, logger, onRebuilt } = options;
     const source = (purpose: string) =>
       new LogSource({
         config,
@@ -75,7 +76,7 @@ export class ClusterFollower {
       rebuilds: this.#rebuilds,
       work,
       wake: this.#wake,
-      pace: PROJECTOR_PACE,
+      pace,
       onFound: (shard, found) => {
         if (found.kind !== 'paused') logger.warn({ cluster, shard, ...found }, 'a shard can’t be followed');
       },

@@ -1,3 +1,4 @@
+import { assertNever } from '../domain/errors.ts';
 import type { LogEntry, LogEvent } from '../domain/log-entry.ts';
 
 /** The rows of a shard's projections, as text where Postgres has int8 and times; without their shard. */
@@ -91,6 +92,8 @@ export class Fold {
       case 'release_rejected':
       case 'abandoned':
         return { row, closed: undefined };
+      default:
+        return assertNever(entry.event);
     }
   }
 

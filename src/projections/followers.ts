@@ -4,6 +4,7 @@ import { appendAudit } from '../controlplane/audit.ts';
 import type { EstateWatch } from '../controlplane/estate-watch.ts';
 import type { Keys } from '../controlplane/keys.ts';
 import type { Contract } from '../domain/contract.ts';
+import { logCadenceOf } from '../domain/reading.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { EtcdPort } from '../etcd/port.ts';
 import { ClusterFollower } from './cluster-follower.ts';
@@ -66,6 +67,7 @@ export class Followers {
 
   #begin(cluster: string, signal: AbortSignal): void {
     const { config, projector, region, live, store, sharing, contract, logger } = this.#parts;
+    const { pollEveryMs, idlePollEveryMs } = logCadenceOf(contract);
     const follower = new ClusterFollower({
       config,
       cluster,
@@ -75,6 +77,7 @@ export class Followers {
       sharing,
       view: () => live.current(),
       readMs: contract.deadlines.readMs,
+      pace: { everyMs: pollEveryMs, idleEveryMs: idlePollEveryMs },
       logger,
       onRebuilt: (outcome) => this.#tellRebuilt(outcome),
     });

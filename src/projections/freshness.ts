@@ -38,7 +38,7 @@ export interface FreshnessOptions {
 }
 
 /** What a shard is known to lack nothing before isn't told by one that forked or is being rebuilt: its rows are another log's. */
-const TELLING: readonly string[] = ['live', 'gap'];
+const TELLING: ReadonlySet<string> = new Set(['live', 'gap']);
 
 export function freshnessOf(options: FreshnessOptions): Freshness {
   const { budgetMs } = options;
@@ -78,7 +78,7 @@ function freshnessOfShard(
       withinBudget: false,
     };
   }
-  const asOf = TELLING.includes(fact.state) ? fact.asOf : null;
+  const asOf = TELLING.has(fact.state) ? fact.asOf : null;
   const ageMs = asOf === null ? null : nowMs - Date.parse(asOf);
   const stalenessMs = ageMs === null || ageMs < -clockSkewMaxMs ? null : Math.max(0, Math.ceil(ageMs));
   return {

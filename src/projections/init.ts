@@ -3,11 +3,11 @@ import { escapeIdentifier } from 'pg';
 import type { Viewpoint } from '../config/address-from.ts';
 import type { EstateConfig } from '../config/estate-config.ts';
 import { readSecret } from '../config/secrets.ts';
-import { closeConnection, connect, sqlStateOf } from '../postgres/connection.ts';
-import type { ProjectionsConnectOptions } from './connect-options.ts';
-import { projectionsConnectOptions, projectionsMissing } from './connect-options.ts';
+import { sqlStateOf } from '../postgres/connection.ts';
+import { projectionsMissing } from './connect-options.ts';
 import { migrateProjections } from './migrate.ts';
 import { ensureProjectionRoles } from './roles.ts';
+import { withProjections } from './with-client.ts';
 
 const DUPLICATE_DATABASE = '42P04';
 const MAINTENANCE_DATABASE = 'postgres';
@@ -49,11 +49,14 @@ export async function initProjections({
     ...LIMITS,
     ...(region === undefined ? {} : { region }),
   };
-  const created = await withClient({ ...asSuperuser, database: MAINTENANCE_DATABASE }, async (client) => {
-    await ensureProjectionRoles({ client, passwords: { projector, projections_reader: reader } });
-    return createDatabase(client, database);
-  });
-  return withClient(asSuperuser, async (client) => {
+  const created = await withProjections(
+    { ...asSuperuser, database: MAINTENANCE_DATABASE },
+    async (client) => {
+      await ensureProjectionRoles({ client, passwords: { projector, projections_reader: reader } });
+      return createDatabase(client, database);
+    },
+  );
+  return withProjections(asSuperuser, async (client) => {
     const { applied, version } = await migrateProjections({ client });
     return { database, created, applied, version };
   });
@@ -66,17 +69,5 @@ async function createDatabase(client: Client, database: string): Promise<boolean
   } catch (error) {
     if (sqlStateOf(error) === DUPLICATE_DATABASE) return false;
     throw error;
-  }
-}
-
-async function withClient<T>(
-  options: ProjectionsConnectOptions,
-  use: (client: Client) => Promise<T>,
-): Promise<T> {
-  const client = await connect(await projectionsConnectOptions(options));
-  try {
-    return await use(client);
-  } finally {
-    await closeConnection(client);
   }
 }

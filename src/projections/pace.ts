@@ -6,9 +6,6 @@ export interface PaceOptions {
   readonly idleEveryMs: number;
 }
 
-/** Of a projector. A decision is in the projections this much later at most, and they are as fresh as the leader's heartbeat and this. */
-export const PROJECTOR_PACE: PaceOptions = { everyMs: 100, idleEveryMs: 1_000 };
-
 const EASING = 1.5;
 
 /** The rest between two questions: short while something comes, easing off while nothing does, none while more waits. */

@@ -13,7 +13,7 @@ import type { Applied, ProjectionStore } from './store-port.ts';
 import { advance, type LockedWatermark, lockWatermark, setState } from './watermark-sql.ts';
 
 /** Lock timeout, deadlock, serialization: somebody else was first. */
-const BUSY = ['55P03', '40P01', '40001'];
+const BUSY: ReadonlySet<string> = new Set(['55P03', '40P01', '40001']);
 /** Postgres ended the connection, or is starting or ending. */
 const ENDED = /^(08|57P)/;
 
@@ -150,7 +150,7 @@ export class PostgresStore implements ProjectionStore {
     } catch (error) {
       const state = sqlStateOf(error);
       if (error instanceof CapstanError) throw error;
-      if (state !== undefined && BUSY.includes(state)) {
+      if (state !== undefined && BUSY.has(state)) {
         throw refusedError('another process has these shards of the projections', {
           code: 'projection_busy',
           retryable: true,

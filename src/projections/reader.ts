@@ -121,7 +121,8 @@ export class ProjectionReader {
       const found: FoundDecision[] = [];
       for (const match of matches.slice(Math.max(0, from === undefined ? 0 : matches.indexOf(from)))) {
         const left = limit + 1 - found.length;
-        if (left <= 0) break;
+        // Whose very id or token was asked for isn't followed by what only resembles it.
+        if (left <= 0 || found[0]?.match === 'id' || (from === 'id' && match !== 'id')) break;
         const past = match === from && after.length > 0 ? after : undefined;
         found.push(...(await searchDecisions(client, { query, positions, match, after: past, limit: left })));
       }

@@ -1,12 +1,8 @@
-import type { LogEntry } from '../domain/log-entry.ts';
+import { messageOf } from '../domain/errors.ts';
 import type { ShardId } from '../domain/shard.ts';
-import { messageOf, refusedError } from '../domain/errors.ts';
-import type { LineageEntry, ShardLog } from '../domain/shard-log.ts';
-import type { LogSource, SourcedAnswer } from './log-source.ts';
-import type { Sources } from './sources.ts';
+import { type LogTarget, readWholeLog } from './log-pages.ts';
+import type { LogSource } from './log-source.ts';
 import type { ProjectionStore } from './store-port.ts';
-
-const PAGE_ENTRIES = 5_000;
 
 /** How a rebuild went; for the log and the audit. */
 export interface RebuildOutcome {
@@ -25,7 +21,7 @@ export interface RebuildQueueOptions {
   /** Of its own: a rebuild asks for a long time, and the others go on meanwhile. */
   readonly source: LogSource;
   /** Undefined: the shard is no longer to be rebuilt from here. */
-  readonly target: (shard: ShardId) => { readonly sources: Sources; readonly generation: number } | undefined;
+  readonly target: (shard: ShardId) => LogTarget | undefined;
   readonly onEnd: (outcome: RebuildOutcome) => void;
 }
 
@@ -88,49 +84,13 @@ export class RebuildQueue {
   }
 
   async #rebuild(shard: ShardId, why: string): Promise<{ position: string; member: string }> {
-    const { cluster, by, store } = this.#options;
-    const first = await this.#page(shard, '0');
-    const { lineage } = first.log;
-    const done = await store.rebuild({
-      cluster,
+    const { cluster, by, store, source, target } = this.#options;
+    const { lineage, member, pages } = await readWholeLog({
       shard,
-      why,
-      by,
-      lineage,
-      pages: this.#pages(shard, lineage, first.log),
+      source,
+      target: () => (this.#closed ? undefined : target(shard)),
     });
-    return { position: done.position, member: first.answer.source.member };
-  }
-
-  async *#pages(
-    shard: ShardId,
-    lineage: readonly LineageEntry[],
-    first: ShardLog,
-  ): AsyncGenerator<readonly LogEntry[]> {
-    for (let log = first; log.entries.length > 0;) {
-      yield log.entries;
-      const after = log.entries.at(-1)?.position ?? '0';
-      if (BigInt(after) >= BigInt(log.bound)) return;
-      ({ log } = await this.#page(shard, after));
-      if (JSON.stringify(log.lineage) !== JSON.stringify(lineage)) {
-        throw unusable(shard, 'its authority changed between two pages');
-      }
-    }
-  }
-
-  async #page(shard: ShardId, after: string): Promise<{ answer: SourcedAnswer; log: ShardLog }> {
-    const { target, source } = this.#options;
-    const at = target(shard);
-    if (at === undefined || this.#closed) throw unusable(shard, 'it is another projector’s now');
-    const request = { shards: [{ shard, generation: at.generation, after }], entriesMax: PAGE_ENTRIES };
-    for (let skip = 0; skip < at.sources.members.length; skip += 1) {
-      const answer = await source.ask(at.sources, request, skip);
-      const log = answer?.logs[0];
-      if (answer !== undefined && log !== undefined) return { answer, log };
-    }
-    throw unusable(shard, 'no member of its cluster shows it now');
+    const { position } = await store.rebuild({ cluster, shard, why, by, lineage, pages });
+    return { position, member };
   }
 }
-
-const unusable = (shard: ShardId, why: string): Error =>
-  refusedError(`the log of shard ${shard} can't be read: ${why}`, { code: 'projection_log_broken' });

@@ -31,13 +31,11 @@ export function searchTerms(text: string): string[] {
     .slice(0, TERMS_MAX);
 }
 
-/** As to_tsquery takes them: all of them, each as a prefix unless `exact`. Undefined: there is no word in it. */
-export function tsQueryText(text: string, { exact = false } = {}): string | undefined {
+/** As to_tsquery takes them: all of them, each as a prefix. Undefined: there is no word in it. */
+export function tsQueryText(text: string): string | undefined {
   const terms = searchTerms(text);
   if (terms.length === 0) return undefined;
-  return terms
-    .map((term) => `'${term.replaceAll('\\', '\\\\').replaceAll("'", "''")}'${exact ? '' : ':*'}`)
-    .join(' & ');
+  return terms.map((term) => `'${term.replaceAll('\\', '\\\\').replaceAll("'", "''")}':*`).join(' & ');
 }
 
 /** A LIKE pattern that matches the text itself. */

@@ -30,6 +30,14 @@ beforeAll(async () => {
       passwords: { projector: secret, projections_reader: secret },
     },
   });
+  await estate.put({
+    [estate.keys.clusterRecord('c1')]: {
+      name: 'c1',
+      homeRegion: 'new-york',
+      bootstrapMember: 'c1-leader',
+      createdAt: new Date().toISOString(),
+    },
+  });
   gateway = await estate.gateway();
   await gateway.setLimit(ISSUER, '1000.00');
   await gateway.setLimit(OTHER, '100.00');
@@ -89,6 +97,8 @@ describe('what the projections answer through a gateway', () => {
   beforeAll(() => project());
 
   it('the dashboard has the exposure, pages of what is open, and the watermark as a commit token', async () => {
+    // Just now: the budget is two seconds, and all shards took their time.
+    await project([184]);
     const first = await gateway.call('GET', `/dashboard/issuers/${ISSUER}?limit=8`);
     expect(first.status).toBe(200);
     expect(first.headers.get('capstan-watermark')).toBe('shard184@14~1.1');
@@ -165,7 +175,10 @@ describe('what the projections answer through a gateway', () => {
   });
 
   it('a projections database that hangs is a 503 in time, and decisions go on meanwhile', async () => {
-    proxy.freeze();
+    void proxy.cutReplyTo(/begin isolation/, { vanish: true });
+    expect((await gateway.call('GET', `/dashboard/issuers/${ISSUER}`)).body).toMatchObject({
+      code: 'projections_unreachable',
+    });
     const started = performance.now();
     const [dashboard, decided] = await Promise.all([
       gateway.call('GET', `/dashboard/issuers/${ISSUER}`),
@@ -174,6 +187,7 @@ describe('what the projections answer through a gateway', () => {
     expect(decided.status).toBe(201);
     expect(dashboard.status).toBe(503);
     expect(dashboard.body).toMatchObject({ code: 'projections_unreachable' });
+    expect(dashboard.headers.get('retry-after')).not.toBeNull();
     expect(performance.now() - started).toBeLessThan(8_000);
   });
 });

@@ -72,6 +72,9 @@ const rowsAt = () =>
 const idOf = ({ shard, position }: { shard: number; position: string }) => `${shard}@${position}`;
 const sorted = (rows: readonly { shard: number; position: string }[]) => rows.map(idOf).toSorted();
 
+const sum = (values: string[]): string =>
+  values.reduce((total, value) => total + BigInt(value), 0n).toString();
+
 describe('compliance search', () => {
   it('filters by desk, amount, time, status and event as the fold does', async () => {
     const rows = rowsAt();
@@ -97,15 +100,16 @@ describe('compliance search', () => {
     ];
     for (const [query, expected] of cases) {
       const found = await searchAll(query, 40);
-      expect(sorted(found), JSON.stringify(query)).toEqual(sorted(rows.filter(expected)));
-      expect(found.length, JSON.stringify(query)).toBeGreaterThan(0);
+      expect({ query, found: sorted(found) }).toEqual({ query, found: sorted(rows.filter(expected)) });
+      expect(found.length).toBeGreaterThan(0);
     }
   });
 
   it('puts what has the very id first, then the issuer, then words; newest first', async () => {
     const wanted = rowsAt().find((row) => row.event === 'reserved' && row.issuer === 'MUNI-77');
     const found = await reader.search({ query: { text: wanted?.token ?? '' }, shards: SHARDS, limit: 5 });
-    expect(found.found[0]).toMatchObject({ match: 'id', token: wanted?.token });
+    expect(found.found.map(({ match }) => match)).toEqual(SHARDS.map(() => 'id'));
+    expect(found.found[0]?.token).toBe(wanted?.token);
     const named = await searchAll({ text: 'MUNI-77' }, 100);
     // A row of another issuer has both words too, in its desk and its token.
     expect(new Set(named.map(({ match }) => match))).toEqual(new Set(['issuer', 'words']));
@@ -172,7 +176,6 @@ describe('the issuer dashboard and the risk report', () => {
   it('exposure by shard, desk and utilisation is that of the folds together', async () => {
     const folds = SHARDS.map((shard) => foldDecisions(logs.get(shard) ?? []).fold);
     const report = await reader.risk({ shards: SHARDS });
-    const sum = (values: string[]) => values.reduce((total, value) => total + BigInt(value), 0n).toString();
     const reserved = sum(
       folds.flatMap((fold) => [...fold.issuers.values()].map((row) => row.reserved_cents)),
     );
@@ -185,16 +188,16 @@ describe('the issuer dashboard and the risk report', () => {
   });
 });
 
-describe('verification', () => {
-  const verify = async (shard: number, log: readonly LogEntry[]) => {
-    const client = await connect(projections.poolOptions('projections_reader'));
-    try {
-      return await verifyShard({ client, shard, pages: pagesOf(log, 70), differencesMax: 50 });
-    } finally {
-      await closeConnection(client);
-    }
-  };
+const verify = async (shard: number, log: readonly LogEntry[]) => {
+  const client = await connect(projections.poolOptions('projections_reader'));
+  try {
+    return await verifyShard({ client, shard, pages: pagesOf(log, 70), differencesMax: 50 });
+  } finally {
+    await closeConnection(client);
+  }
+};
 
+describe('verification', () => {
   it('finds each row that was edited, is missing or too many by hand; a rebuild mends them', async () => {
     const log = logs.get(4) ?? [];
     expect(await verify(4, log)).toMatchObject({ equal: true, differences: 0, position: String(log.length) });

@@ -196,10 +196,10 @@ describe('paused, or asked for a rebuild', () => {
   });
 });
 
-describe('a mark', () => {
-  const mark = (source: string, asOf: string, shards: number[]) =>
-    projections.store.mark({ source, cluster: 'c1', member: 'c1-b', asOf, shards });
+const mark = (source: string, asOf: string, shards: number[]) =>
+  projections.store.mark({ source, cluster: 'c1', member: 'c1-b', asOf, shards });
 
+describe('a mark', () => {
   it('speaks for the shards that it names, and for one that it leaves out no longer', async () => {
     const [one, two] = [nextShard++, nextShard++];
     const log = someLog(10);

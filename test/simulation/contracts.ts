@@ -17,6 +17,8 @@ export const CONTRACT: Contract = {
     promoteMs: 6_000,
     openMs: 8_000,
   },
+  // Seldom, so that a seed's time goes to what decides.
+  log: { beatEveryMs: 1_000, idleBeatEveryMs: 2_000, pollEveryMs: 20, idlePollEveryMs: 250 },
   admission: { queuePerShardMax: 100, batchCommandsMax: 10 },
   liveness: { heartbeatEveryMs: 1_000, heartbeatTtlMs: 5_000, clockSkewMaxMs: 500 },
 };

@@ -36,7 +36,7 @@ export class SimBackend {
     const execute = async () => {
       try {
         const { server } = this;
-        const rows = await handlerOf(text)({ server, values, waits: this.#waits, pid: this.#pid });
+        const rows = await handlerOf(text)({ server, text, values, waits: this.#waits, pid: this.#pid });
         settle(() => resolve(rows));
       } catch (error) {
         settle(() => reject(error));

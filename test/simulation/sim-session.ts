@@ -1,6 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import type { Session } from '../../src/agent/local-session.ts';
-import type { SqlClient } from '../../src/postgres/sql-client.ts';
+import type { AskClient } from '../../src/reservations/ask.ts';
 import type { SimProcess } from './process.ts';
 import type { SimPostgres } from './sim-postgres.ts';
 import { postgresGone, SimBackend } from './sim-backend.ts';
@@ -16,7 +16,7 @@ export interface SimSessionOptions {
 /** An agent's session in its own Postgres, with the deadlines of LocalSession. */
 export class SimSession implements Session {
   readonly #options: SimSessionOptions;
-  readonly #client: SqlClient;
+  readonly #client: AskClient;
   #backend: SimBackend | undefined;
 
   constructor(options: SimSessionOptions) {
@@ -24,6 +24,9 @@ export class SimSession implements Session {
     // The rows are what the handler of that very text makes; its caller names their type, as with pg.
     this.#client = {
       query: async (text, values = []) => ({ rows: [...(await this.#send(text, values))] as never[] }),
+      // No notice is ever made here: a wait that was cancelled is an error.
+      on: () => undefined,
+      off: () => undefined,
     };
   }
 
@@ -45,7 +48,7 @@ export class SimSession implements Session {
     return row;
   }
 
-  async use<T>(work: (client: SqlClient) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
+  async use<T>(work: (client: AskClient) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
     const late = Promise.withResolvers<never>();
     const cancel = this.#options.process.timer(timeoutMs, () => {
       // What was sent may still be carried out; the next statement takes another connection.

@@ -2,30 +2,28 @@
 import { FenceState } from '../../src/domain/sqlstate.ts';
 import { extend, grant } from './fence.ts';
 import type { SimServer } from './sim-server.ts';
+import { readHeads, writeBeat } from './sim-beat-sql.ts';
 import { lineage, progress } from './sim-progress-sql.ts';
+import { SqlError } from './sql-error.ts';
 import { isNamed } from './walsenders.ts';
 import { type AdoptedShard, lsnText, timelineHex } from './wal.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** As pg throws it. */
-export class SqlError extends Error {
-  readonly severity = 'ERROR';
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(`${code} ${message}`);
-    this.code = code;
-  }
-}
-
 export interface Statement {
   readonly server: SimServer;
   readonly values: readonly unknown[];
   readonly waits: boolean;
+  readonly text: string;
   /** Of the session. */
   readonly pid: number;
 }
+
+/** Whose arguments are in the text, because they are simple queries. */
+const UNPREPARED: readonly (readonly [marks: string, Handler])[] = [
+  ['capstan.read_heads(', readHeads],
+  ['capstan.beat(', writeBeat],
+];
 
 type Handler = (statement: Statement) => readonly Row[] | Promise<readonly Row[]>;
 
@@ -89,6 +87,8 @@ const found = new Map<string, Handler>();
 export function handlerOf(text: string): Handler {
   const known = found.get(text);
   if (known !== undefined) return known;
+  const unprepared = UNPREPARED.find(([marks]) => text.includes(marks))?.[1];
+  if (unprepared !== undefined) return unprepared;
   const handler = HANDLERS.find(([marks]) => text.includes(marks))?.[1];
   if (handler === undefined) throw new Error(`the simulated Postgres knows no such statement: ${text}`);
   found.set(text, handler);

@@ -18,6 +18,8 @@ interface Exposure {
 
 const DAY_START = Date.UTC(2026, 10, 30, 9);
 
+const text = (value: number | null): string | null => (value === null ? null : String(value));
+
 export class LogModel {
   readonly entries: LogEntry[] = [];
   readonly #issuers = new Map<string, Exposure>();
@@ -110,7 +112,6 @@ export class LogModel {
     reason: string | null;
   }): void {
     const position = this.entries.length + 1;
-    const text = (value: number | null) => (value === null ? null : String(value));
     this.#replay({
       position: String(position),
       generation: this.generation,

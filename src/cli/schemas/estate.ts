@@ -29,7 +29,11 @@ export const gatewayKey = z.strictObject({
   desk: z.string(),
   role: z.enum(['desk', 'operator', 'compliance']),
   key: z.string().describe('Shown this once; only its hash is stored.'),
-  entry: z.strictObject({ desk: z.string(), role: z.enum(['desk', 'operator', 'compliance']), sha256: z.string() }),
+  entry: z.strictObject({
+    desk: z.string(),
+    role: z.enum(['desk', 'operator', 'compliance']),
+    sha256: z.string(),
+  }),
   file: z.string().nullable().describe('The keys file that the entry was added to; null: add it yourself.'),
 });
 

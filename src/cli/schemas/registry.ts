@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { auditLog } from './audit.ts';
 import { clusterAcknowledge, clusterList, clusterPause, clusterSummary, memberList } from './cluster.ts';
+import { complianceSearch, issuerCorrect } from './compliance.ts';
 import { clusterHistory } from './cluster-history.ts';
 import { DRILL_SCHEMAS } from './drill.ts';
 import { agentRun, clusterCreate, gatewayKey, gatewayRun, init } from './estate.ts';
@@ -11,6 +12,7 @@ import { lossList, lossReplay, lossShow, lossSignOff } from './loss.ts';
 import { mapDiff, mapHistory, mapRoute, mapShow, shardList, shardShow } from './map.ts';
 import { MEMBERSHIP_SCHEMAS } from './membership.ts';
 import { operationAbort, operationList, operationResume, operationShow } from './operation.ts';
+import { PROJECTION_SCHEMAS } from './projection.ts';
 import { checkList, readinessReport } from './readiness.ts';
 import {
   rebalanceGoal,
@@ -50,6 +52,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ClusterShow: clusterSummary,
   ClusterUnpause: clusterPause,
   CommitToken: commitToken,
+  ComplianceSearch: complianceSearch,
   Completion: completion,
   Context: context,
   FailoverPlan: failoverPlan,
@@ -63,6 +66,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   LogList: logList,
   LogReplay: logReplay,
   LogVerify: logVerify,
+  IssuerCorrect: issuerCorrect,
   LossList: lossList,
   LossReplay: lossReplay,
   LossShow: lossShow,
@@ -78,6 +82,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   OperationList: operationList,
   OperationResume: operationResume,
   OperationShow: operationShow,
+  ...PROJECTION_SCHEMAS,
   ReadinessCheckList: checkList,
   ReadinessReport: readinessReport,
   RebalancePlan: rebalancePlan,

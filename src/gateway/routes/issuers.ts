@@ -1,107 +1,81 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { formatAmount } from '../../domain/money.ts';
-import type { IssuerRead, ReadIssuerResult } from '../../reservations/types.ts';
-import { readIssuer, type ReadIssuerRequest } from '../../reservations/client.ts';
+import type { IssuerRequest } from '../../reservations/read-issuer.ts';
 import { demandIdentity } from '../access.ts';
-import { judge } from '../answer.ts';
 import { validated } from '../cold-requests.ts';
 import type { GatewayContext } from '../context.ts';
-import { returnedAs } from '../leader-connections.ts';
 import { ProblemError } from '../problem.ts';
+import { readBounds, type ReadBounds } from '../read-bounds.ts';
+import { readIssuerWithin } from '../read-issuer-within.ts';
 import { sendJson, sendProblem } from '../replier.ts';
 import { headersOfFacts, headersOfRoute } from '../reply-headers.ts';
-import { openReservationsQuery, pathId } from '../schemas.ts';
+import { issuerQuery, openReservationsQuery, pathId } from '../schemas.ts';
+import { headersOfState, type ShownIssuer, stateToken } from '../shown-issuer.ts';
 
 interface ById {
   Params: { id: string };
 }
-const ASK_AGAIN_AFTER_MS = 50;
 
-/** Reads of the leader: shown only once the recorded followers hold what is shown. */
+/** Reads of an issuer: from its leader, or within a bound from a follower of this region. */
 export function registerIssuers(app: FastifyInstance, context: GatewayContext): void {
   app.get<ById>('/issuers/:id', async (request, reply) => {
     demandIdentity(request, context.keys());
     const issuer = validated(pathId, request.params.id, 'issuer_id');
-    return read(context, reply, { issuer }, (found) => issuerDocument(issuer, found));
+    const query = validated(issuerQuery, request.query);
+    const bounds = readBounds(request, query, shardOf(context, issuer));
+    return show(context, reply, { issuer }, bounds, (shown) => issuerDocument(issuer, shown));
   });
 
   app.get<ById>('/issuers/:id/open-reservations', async (request, reply) => {
     demandIdentity(request, context.keys());
     const issuer = validated(pathId, request.params.id, 'issuer_id');
-    const { after, limit } = validated(openReservationsQuery, request.query);
-    const open = after === undefined ? { limit } : { after, limit };
-    return read(context, reply, { issuer, open }, (found) => openDocument(issuer, found));
+    const query = validated(openReservationsQuery, request.query);
+    const bounds = readBounds(request, query, shardOf(context, issuer));
+    const { after, limit } = query;
+    const asked = { issuer, open: { after, limit }, at: bounds.at?.position };
+    return show(context, reply, asked, bounds, (shown) => openDocument(issuer, limit, shown));
   });
 }
 
-async function read(
+function shardOf({ routes }: GatewayContext, issuer: string): number {
+  const shard = routes.shardOf(issuer);
+  if (shard === undefined)
+    throw new ProblemError('estate_unknown', { detail: 'this gateway has not learned of an estate yet' });
+  return shard;
+}
+
+async function show(
   context: GatewayContext,
   reply: FastifyReply,
-  request: ReadIssuerRequest,
-  document: (found: IssuerRead) => unknown,
+  request: IssuerRequest,
+  bounds: ReadBounds,
+  document: (shown: ShownIssuer) => unknown,
 ): Promise<FastifyReply> {
   const { routes } = context;
-  const shard = routes.shardOf(request.issuer);
-  if (shard === undefined) {
-    throw new ProblemError('estate_unknown', { detail: 'this gateway has not learned of an estate yet' });
-  }
-  const found = await readFromLeader(context, shard, request);
-  if (found instanceof ProblemError) {
-    return sendProblem(reply, found.code, found.details, headersOfRoute(routes, shard));
-  }
-  const headers = headersOfFacts(routes, found);
-  if (!found.found) {
+  const shard = shardOf(context, request.issuer);
+  const shown = await readIssuerWithin(context, shard, request, bounds);
+  if (shown instanceof ProblemError)
+    return sendProblem(reply, shown.code, shown.details, headersOfRoute(routes, shard));
+  const authority =
+    shown.facts === undefined
+      ? {
+          ...headersOfRoute(routes, shard),
+          'capstan-generation': String(shown.generation),
+          'capstan-term': String(shown.term),
+        }
+      : headersOfFacts(routes, shown.facts);
+  const headers = { ...authority, ...headersOfState(shown) };
+  if (!shown.issuer.found) {
     const detail = `issuer ${request.issuer} has no limit: an operator has to set one`;
     return sendProblem(reply, 'issuer_not_found', { detail, field: 'issuer_id' }, headers);
   }
-  return sendJson(reply, 200, document(found), { ...headers, 'capstan-member': found.leader });
-}
-
-async function readFromLeader(
-  { routes, connections, contract }: GatewayContext,
-  shard: number,
-  request: ReadIssuerRequest,
-): Promise<IssuerRead | ProblemError> {
-  const until = performance.now() + contract.deadlines.readMs;
-  let last = new ProblemError('outcome_unknown', { detail: 'the deadline passed' });
-  while (performance.now() < until) {
-    const route = routes.routeOf(shard);
-    if (route === undefined) return problem('estate_unknown', `shard ${shard} is not in the map yet`);
-    if (route.leader === null) {
-      last = problem('no_authority', route.absent ?? 'there is no leader');
-      if (!route.changing) return last;
-      await routes.changed(shard, route, Math.max(0, until - performance.now()));
-      continue;
-    }
-    try {
-      const connection = await connections.take(route.scope.cluster, route.leader, 'read');
-      const deadlineMs = Math.max(1, Math.floor(until - performance.now()));
-      const result = await readIssuer(connection.client, route.scope, request, { deadlineMs });
-      connection.release(returnedAs(result));
-      if (result.kind === 'read') return result;
-      last = problemOf(result);
-      if (result.kind === 'unknown' && result.why === 'deadline') return last;
-      if (result.kind === 'refused' && judge(result).again === 'no') return last;
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      last = problem('leader_unreachable', `${route.leader} can't be reached: ${why}`);
-    }
-    await routes.changed(shard, route, Math.min(ASK_AGAIN_AFTER_MS, Math.max(0, until - performance.now())));
-  }
-  return last;
-}
-
-const problem = (code: ProblemError['code'], detail: string): ProblemError =>
-  new ProblemError(code, { detail });
-
-function problemOf(result: Exclude<ReadIssuerResult, IssuerRead>): ProblemError {
-  if (result.kind === 'refused') return problem(judge(result).code, result.message);
-  return problem(result.why === 'deadline' ? 'not_yet_durable' : 'outcome_unknown', result.message);
+  return sendJson(reply, 200, document(shown), headers);
 }
 
 const decimal = (cents: string | null): string => formatAmount(BigInt(cents ?? 0));
 
-function issuerDocument(issuer: string, { shard, limit, reserved, open_count, position }: IssuerRead) {
+function issuerDocument(issuer: string, { shard, issuer: state }: ShownIssuer) {
+  const { limit, reserved, open_count, position } = state;
   const remaining = BigInt(limit ?? 0) - BigInt(reserved ?? 0);
   return {
     issuer_id: issuer,
@@ -115,11 +89,15 @@ function issuerDocument(issuer: string, { shard, limit, reserved, open_count, po
   };
 }
 
-function openDocument(issuer: string, { shard, open, more, head_position }: IssuerRead) {
+function openDocument(issuer: string, limit: number, shown: ShownIssuer) {
+  const { shard, position } = shown;
+  const { open, more } = shown.issuer;
+  const at = stateToken(shown) ?? null;
+  const after = more ? (open.at(-1)?.reservation ?? null) : null;
   return {
     issuer_id: issuer,
     shard,
-    position: head_position,
+    position: String(position),
     reservations: open.map((entry) => ({
       reservation_id: entry.reservation,
       desk: entry.desk,
@@ -128,6 +106,14 @@ function openDocument(issuer: string, { shard, open, more, head_position }: Issu
       decided_position: entry.decided_position,
       decided_at: entry.decided_at,
     })),
-    next_after: more ? (open.at(-1)?.reservation ?? null) : null,
+    next_after: after,
+    at,
+    next: after === null || at === null ? null : nextPage(issuer, { after, limit, at }),
   };
+}
+
+/** Relative, for this gateway is one of several. */
+function nextPage(issuer: string, page: { after: string; limit: number; at: string }): string {
+  const query = new URLSearchParams({ ...page, limit: String(page.limit) });
+  return `/issuers/${encodeURIComponent(issuer)}/open-reservations?${query}`;
 }

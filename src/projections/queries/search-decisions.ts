@@ -1,3 +1,4 @@
+import { assertNever } from '../../domain/errors.ts';
 import type { SqlClient } from '../../postgres/sql-client.ts';
 import type { DecisionRow } from '../fold.ts';
 import { likeText, type SearchQuery, tsQueryText } from '../search-query.ts';
@@ -22,35 +23,60 @@ export interface SearchPage {
   readonly limit: number;
 }
 
-/** The newest decisions that match in one way and in no better one, as of the given positions. Each way has an index of its own. */
-export async function searchDecisions(
+/** What is common is found among the newest: its index would have to sort half of the table. */
+const WINDOW_ROWS = 5_000;
+/** Ways that find few rows, whatever the text. */
+const NARROW: ReadonlySet<Match> = new Set(['id', 'issuer']);
+
+/**
+ * The newest decisions that match in one way and in no better one, as of the given positions. They are sought among the newest of all
+ * first; only if these hold too few does the index of that way serve.
+ */
+export async function searchDecisions(client: SqlClient, page: SearchPage): Promise<FoundDecision[]> {
+  if (!NARROW.has(page.match)) {
+    const newest = await search(client, page, WINDOW_ROWS);
+    if (newest.length === page.limit) return newest;
+  }
+  return search(client, page, undefined);
+}
+
+/** What wasn't yet so at the page's positions isn't shown. */
+const released = (column: string): string =>
+  `case when d.released_position <= ($1::bigint[])[d.shard_id + 1] then ${column} end`;
+
+async function search(
   client: SqlClient,
   { query, positions, match, after, limit }: SearchPage,
+  windowRows: number | undefined,
 ): Promise<FoundDecision[]> {
   const values: unknown[] = [positions];
   const param = (value: unknown, type: string): string => `$${values.push(value)}::${type}`;
   const status = `case when d.released_position > ($1::bigint[])[d.shard_id + 1] then 'open' else d.status end`;
-  const where = [
-    'd.position <= ($1::bigint[])[d.shard_id + 1]',
-    ...matchConditions(query.text ?? '', match, param),
-    ...filterConditions(query, status, param),
-  ];
+  const from = ['d.position <= ($1::bigint[])[d.shard_id + 1]'];
   if (after !== undefined) {
     const [decidedAt, shard, position] = after;
-    where.push(
+    from.push(
       `(d.decided_at, d.shard_id, d.position) < (${param(decidedAt, 'timestamptz')}, ${param(shard, 'integer')}, ${param(position, 'bigint')})`,
     );
   }
-  const released = (column: string): string =>
-    `case when d.released_position <= ($1::bigint[])[d.shard_id + 1] then ${column} end`;
+  const conditions = [
+    ...matchConditions(query.text ?? '', match, param),
+    ...filterConditions(query, status, param),
+  ];
+  const order = 'order by d.decided_at desc, d.shard_id desc, d.position desc';
+  const rowsFrom =
+    windowRows === undefined
+      ? 'projection.decision d'
+      : `(select * from projection.decision d where ${from.join(' and ')} ${order} limit ${windowRows}) d`;
+  const where = windowRows === undefined ? [...from, ...conditions] : ['true', ...conditions];
   const { rows } = await client.query<Omit<FoundDecision, 'match'>>(
     `select d.shard_id as shard, d.position, d.generation, d.term, d.event, d.issuer_id as issuer, d.desk,
         d.reservation_token as token, d.reservation_id as reservation, d.amount_cents as amount, d.reserved_after,
         d.limit_after, d.reason, ${utc('d.decided_at')} as decided_at, ${status} as status,
         ${released('d.released_position')} as released_position, ${released(utc('d.released_at'))} as released_at
-      from projection.decision d
+      from ${rowsFrom}
       where ${where.join('\n        and ')}
-      order by d.decided_at desc, d.shard_id desc, d.position desc
+      ${order}
       limit ${param(limit, 'bigint')}`,
     values,
   );
@@ -75,11 +101,9 @@ function matchConditions(text: string, match: Match, param: Param): string[] {
   const isId = () => `(d.reservation_token = ${q()} or coalesce(d.reservation_id = ${q()}, false))`;
   const prefix = () => `d.issuer_id like ${param(`${likeText(text)}%`, 'text')}`;
   switch (match) {
-    case 'id': {
-      const exact = tsQueryText(text, { exact: true });
-      if (exact === undefined) return ['false'];
-      return [`d.words @@ pg_catalog.to_tsquery('simple', ${param(exact, 'text')})`, isId()];
-    }
+    case 'id':
+      // No `coalesce`: each has an index.
+      return [`(d.reservation_token = ${q()} or d.reservation_id = ${q()})`];
     case 'issuer':
       return [`d.issuer_id = ${q()}`, `not ${isId()}`];
     case 'issuer_prefix':
@@ -94,6 +118,8 @@ function matchConditions(text: string, match: Match, param: Param): string[] {
         `not (${wordsMatch()})`,
         `not ${isId()}`,
       ];
+    default:
+      return assertNever(match);
   }
 }
 

@@ -103,6 +103,9 @@ create index decision_by_time on projection.decision (decided_at, shard_id, posi
 create index decision_by_desk on projection.decision (desk, decided_at);
 create index decision_by_event on projection.decision (event, decided_at);
 create index decision_by_amount on projection.decision (amount_cents);
+-- Equality is all that is asked of these two.
+create index decision_token on projection.decision using hash (reservation_token);
+create index decision_reservation_id on projection.decision using hash (reservation_id);
 create index decision_words on projection.decision using gin (words);
 create index decision_issuer_trigrams on projection.decision using gin (issuer_id public.gin_trgm_ops);
 

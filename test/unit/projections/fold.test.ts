@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { foldDecisions } from '../../../src/projections/fold.ts';
 import { LogModel, type ModelCommand } from '../../support/log-model.ts';
@@ -28,6 +28,9 @@ const logs = fc
       new LogModel().run([{ kind: 'limit', issuer: 'MUNI-77', limit: 4_000 }, ...commands]).entries,
   );
 
+const sumOf = (values: Iterable<string>): bigint =>
+  [...values].reduce((sum, value) => sum + BigInt(value), 0n);
+
 describe('the fold of any log', () => {
   it('holds of each issuer what is open, and the sum of it is reserved', () => {
     fc.assert(
@@ -49,12 +52,10 @@ describe('the fold of any log', () => {
     fc.assert(
       fc.property(logs, (log) => {
         const { fold } = foldDecisions(log);
-        const total = (values: Iterable<string>) =>
-          [...values].reduce((sum, value) => sum + BigInt(value), 0n);
-        expect(total([...fold.desks.values()].map((row) => row.open_cents))).toBe(
-          total([...fold.open.values()].map((row) => row.amount_cents)),
+        expect(sumOf([...fold.desks.values()].map((row) => row.open_cents))).toBe(
+          sumOf([...fold.open.values()].map((row) => row.amount_cents)),
         );
-        expect(total([...fold.desks.values()].map((row) => row.open_count))).toBe(BigInt(fold.open.size));
+        expect(sumOf([...fold.desks.values()].map((row) => row.open_count))).toBe(BigInt(fold.open.size));
       }),
     );
   });

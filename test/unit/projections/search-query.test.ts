@@ -11,28 +11,29 @@ describe('a free text', () => {
 
   it('can not become another query or pattern than its words', () => {
     expect(tsQueryText("o'hara & !x")).toBe("'o''hara':* & '&':* & '!x':*");
-    expect(tsQueryText('back\\slash', { exact: true })).toBe("'back\\\\slash'");
+    expect(tsQueryText('back\\slash')).toBe("'back\\\\slash':*");
     expect(tsQueryText('..')).toBeUndefined();
     expect(likeText('50%_\\')).toBe('50\\%\\_\\\\');
   });
 });
 
+const facts = (position: string, rebuilds = 0) => [
+  {
+    shard: 7,
+    position,
+    generation: 1,
+    term: 1,
+    decidedAt: null,
+    state: 'live' as const,
+    stateReason: null,
+    cluster: 'c1',
+    rebuilds,
+    asOf: null,
+    paused: false,
+  },
+];
+
 describe('a page', () => {
-  const facts = (position: string, rebuilds = 0) => [
-    {
-      shard: 7,
-      position,
-      generation: 1,
-      term: 1,
-      decidedAt: null,
-      state: 'live' as const,
-      stateReason: null,
-      cluster: 'c1',
-      rebuilds,
-      asOf: null,
-      paused: false,
-    },
-  ];
   const first = pageUnder(facts('10'), undefined);
 
   it('carries the watermarks that it began under', () => {
@@ -44,7 +45,8 @@ describe('a page', () => {
   it('of another query, or none at all, is refused', () => {
     const text = formatPage({ q: 1 }, first);
     expect(() => parsePage({ q: 2 }, text)).toThrow('another query');
-    for (const wrong of ['', 'nonsense', text.slice(2)]) expect(() => parsePage({ q: 1 }, wrong)).toThrow();
+    for (const wrong of ['', 'nonsense', text.slice(2)])
+      expect(() => parsePage({ q: 1 }, wrong)).toThrow('page');
   });
 
   it('is outdated once its shard was rebuilt or has lost positions', () => {
