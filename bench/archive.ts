@@ -24,6 +24,15 @@ const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const LIMITS = { segmentEntries: 10_000, closeAfterMs: 3_600_000, compression: 'zstd' } as const;
 const LEASE_MS = 600_000;
 
+/** Tokens and times as clients make them: seeded ones are so alike that they compress to nothing. */
+const LIKE_LIVE = `set session_replication_role = replica;
+  update capstan.outbox
+    set reservation_token = gen_random_uuid()::text, desk = 'desk-' || (random() * 40)::integer,
+      reservation_id = case when reservation_id is not null then gen_random_uuid()::text end,
+      decided_at = decided_at + position * interval '1 ms' + random() * interval '900 us'
+    where shard_id = ${SCOPE.shard};
+  set session_replication_role = origin`;
+
 const place = { estate: 'bench', incarnation: 'bench', shard: SCOPE.shard };
 const folder = await mkdtemp(join(tmpdir(), 'capstan-bench-'));
 const [leader, projections] = await Promise.all([startPostgres(), startProjections()]);
@@ -43,6 +52,7 @@ try {
     shardCount: DEFAULT_SHARD_COUNT,
     decisionsPerShard: ENTRIES,
   });
+  await admin.query(LIKE_LIVE);
   await grantTestLease(leader, { validForMs: LEASE_MS });
   const client = await leader.connect('reader');
   const reader: LogReader = {

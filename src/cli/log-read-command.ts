@@ -21,6 +21,9 @@ import { supersededData } from './present/log.ts';
 import type { Progress } from './progress.ts';
 import type { LogListData, LogReplayData, LogVerifyData } from './schemas/log.ts';
 
+/** A line each would say little and fill a log. */
+const SHARDS_A_NOTE = 50;
+
 interface ReadOptions {
   readonly estate: Estate;
   readonly shards: readonly number[] | undefined;
@@ -80,7 +83,8 @@ async function verifyAll(
   const verified: (ShardVerified & { ahead: string | null })[] = [];
   const step = `verify ${places.shards.length} shards`;
   for (const place of placesOf(places)) {
-    progress.step(step, 'running', `${verified.length} of ${places.shards.length}`);
+    if (verified.length % SHARDS_A_NOTE === 0)
+      progress.step(step, 'running', `${verified.length} of ${places.shards.length}`);
     const found = await verifyShard({ store, place, signal });
     const { shard, position, chain } = found;
     const compared =
@@ -122,7 +126,9 @@ export function replayCommand(options: ReplayOptions): Promise<LogReplayData> {
     const places = await findPlaces(store, estate.config.estate, options);
     const all = placesOf(places);
     const step = `replay ${all.length} shards`;
-    const onShard = (done: number) => progress.step(step, 'running', `${done} of ${all.length}`);
+    const onShard = (done: number) => {
+      if (done % SHARDS_A_NOTE === 0) progress.step(step, 'running', `${done} of ${all.length}`);
+    };
     const shards =
       into === 'projections'
         ? await replayIntoProjections({

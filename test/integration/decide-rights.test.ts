@@ -64,8 +64,8 @@ describe('rights', () => {
         'wipe_shards',
       ],
       app: ['guard'],
-      gateway: [...READS, 'decide', 'find_token', 'resolve'].toSorted(),
-      operator: [...READS, 'decide', 'find_token', 'lease_left', 'resolve'].toSorted(),
+      gateway: [...READS, 'decide', 'find_token', 'resolve', 'search_log'].toSorted(),
+      operator: [...READS, 'decide', 'find_token', 'lease_left', 'resolve', 'search_log'].toSorted(),
       reader: ['lease_left', 'read_log', 'read_log_at_leader'],
     });
   });
