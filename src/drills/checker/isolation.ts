@@ -9,7 +9,10 @@ interface Isolation {
   readonly ended: IsolatedLine | null;
 }
 
-/** A leader that is cut off stops by itself: a lease later nobody holds its right or decides anything by it. */
+/**
+ * A leader that is cut off stops by itself: a lease later nobody holds its right or decides anything by it. What was seen or answered
+ * only after the end says nothing: one that leads on may have renewed its right by then.
+ */
 export function judgeIsolation(
   findings: Findings,
   { isolated, authorities, answered, header }: Facts,
@@ -23,8 +26,7 @@ export function judgeIsolation(
     const { cluster, member, term } = began;
     findings.judged += 1;
     const held = authorities.find(
-      (line) =>
-        line.cluster === cluster && line.term === term && line.asked_t > overAt && line.asked_t < untilT,
+      (line) => line.cluster === cluster && line.term === term && line.asked_t > overAt && line.t < untilT,
     );
     if (held !== undefined) {
       const lateMs = Math.round(held.asked_t - began.t);
@@ -35,9 +37,9 @@ export function judgeIsolation(
       ]);
     }
     const decided = answered.find((operation) => {
-      const { decision, invokeT } = operation;
+      const { decision, invokeT, answerT } = operation;
       if (!isDecided(operation) || decision?.replayed !== false || decision.commit === null) return false;
-      if (invokeT <= overAt || invokeT >= untilT || decision.commit.term !== term) return false;
+      if (invokeT <= overAt || answerT >= untilT || decision.commit.term !== term) return false;
       return clusterOf(decision.commit)?.cluster === cluster;
     });
     if (decided === undefined) continue;
